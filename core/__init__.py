@@ -1,0 +1,1 @@
+"""Numerics on plain NumPy arrays: no Dask, no xarray, no Zarr, no Prefect."""
