@@ -1,0 +1,263 @@
+"""Gather what the report shows from the table, the ledger and the store; never from the source."""
+
+import json
+import time
+from collections import Counter
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from tasks import chunks, store
+from tasks.ledger import Ledger
+from tasks.output import Output
+from tasks.report import page, thumbnails
+from tasks.report.sparklines import sparkline
+from tasks.session import versions
+from tasks.store import Stack
+
+WORST_IMAGES, RANDOM_IMAGES, SIGNALS = 300, 100, 200
+QUARANTINED, EXAMPLES, RUNS = 2000, 3, 10
+
+REMEDIES = {
+    "corrupt": "restore it from a copy, or export it again",
+    "mismatch": "rename it after what it holds, or restore it from a copy",
+    "empty": "restore it from a copy, or delete it",
+    "unsupported": "convert it to a format that is read",
+    "too-large": "raise --max-pixels, or convert it to tiled TIFF or Zarr, which are read in bands",
+    "changed": "run again when nothing writes to it any more",
+    "permission": "make it readable for this user and run again",
+    "io-error": "check the disk or the network share and run again",
+    "crash": "check the file in another program; then --retry-failed",
+    "timeout": "raise item_timeout, then --retry-failed",
+    "internal": "report it, with the file if you may share it; then --retry-failed",
+    "store-damaged": "check the disk that holds the output; then --retry-failed",
+}
+
+Table = Any
+
+
+def collect(output: Output) -> page.Page:
+    """Return what the report shows of a run."""
+    table = pq.read_table(output.parquet)
+    images = _done(table, "image")
+    signals = _done(table, "signal")
+    scores = images["piqe"].to_numpy(zero_copy_only=False).astype(np.float64)
+    with Ledger(output.ledger) as ledger:
+        source = json.loads(ledger.get_meta("source") or '""')
+        provenance = _provenance(ledger, table)
+    return page.Page(
+        title=Path(source).name or source,
+        source=source,
+        generated=time.strftime("%d %B %Y, %H:%M"),
+        image_count=pc.sum(pc.equal(table["kind"], "image")).as_py() or 0,
+        signal_count=pc.sum(pc.equal(table["kind"], "signal")).as_py() or 0,
+        counts=_counts(table),
+        scores=scores,
+        images=_image_cards(output.store, images, scores),
+        signals=_signal_cards(output.store, signals),
+        quarantined=_quarantined(table),
+        quarantined_by_code=_codes(table),
+        skipped=_skipped(table),
+        provenance=provenance,
+        selection=_selection(len(images), len(signals)),
+    )
+
+
+def _done(table: Table, kind: str) -> Table:
+    done = pc.is_in(table["status"], pa.array(["ok", "flagged"]))
+    return table.filter(pc.and_(done, pc.equal(table["kind"], kind)))
+
+
+def _counts(table: Table) -> tuple[page.Count, ...]:
+    found = Counter(table["status"].to_pylist())
+    names = ["ok", "flagged", "quarantined", "skipped"]
+    names += ["pending"] if found["pending"] else []
+    return tuple(page.Count(name, found[name]) for name in names)
+
+
+def choose(scores: NDArray[np.float64]) -> tuple[list[int], set[int]]:
+    """Return which images to show, worst first, and which of them were drawn at random."""
+    order = np.argsort(-np.nan_to_num(scores, nan=-1.0), kind="stable")
+    worst, rest = order[:WORST_IMAGES], order[WORST_IMAGES:]
+    generator = np.random.default_rng(0)
+    drawn = generator.choice(rest, min(RANDOM_IMAGES, rest.size), replace=False)
+    chosen = np.concatenate([worst, drawn]).astype(int)
+    ranked = chosen[np.argsort(-np.nan_to_num(scores[chosen], nan=-1.0), kind="stable")]
+    return ranked.tolist(), set(drawn.tolist())
+
+
+def _selection(images: int, signals: int) -> str:
+    notes = []
+    if images > WORST_IMAGES:
+        drawn = min(RANDOM_IMAGES, images - WORST_IMAGES)
+        notes.append(
+            f"the {WORST_IMAGES} worst images and {drawn} drawn at random of the other "
+            f"{images - WORST_IMAGES:,}"
+        )
+    if signals > SIGNALS:
+        notes.append(f"{SIGNALS} of {signals:,} signals, flagged ones first")
+    return f"Shown here: {' and '.join(notes)}." if notes else ""
+
+
+def _image_cards(
+    root: Path, images: Table, scores: NDArray[np.float64]
+) -> tuple[page.ImageCard, ...]:
+    chosen, drawn = choose(scores)
+    pictures = _Pictures(root)
+    cards = []
+    for n in chosen:
+        row = images.slice(n, 1).to_pylist()[0]
+        cards.append(
+            page.ImageCard(
+                path=row["path"],
+                part=row["part"],
+                status=row["status"],
+                reason=row["reason"],
+                score=row["piqe"],
+                height=row["height"],
+                width=row["width"],
+                dtype=row["dtype"],
+                route=row["route"] or "",
+                thumbnail=pictures.thumbnail(row),
+                active=row["active_fraction"],
+                distorted=row["distorted_fraction"],
+                noisy=row["noisy_fraction"],
+                masks=pictures.masks(row),
+                drawn=n in drawn,
+            )
+        )
+    return tuple(cards)
+
+
+class _Pictures:
+    """Thumbnails and masks of single frames; a damaged chunk costs its pictures, no more."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._chunk = lru_cache(maxsize=8)(self._read_chunk)
+
+    def _read_chunk(self, variable: store.Variable, stack: Stack, start: int) -> Any:  # noqa: ANN401
+        slots = slice(start, start + stack.slots_per_chunk)
+        return chunks.read(self._root, variable, stack, slots)
+
+    def _frame(self, variable: store.Variable, row: dict[str, Any]) -> Any:  # noqa: ANN401
+        stack = Stack.parse("image", row["stack"])
+        start = row["slot"] // stack.slots_per_chunk * stack.slots_per_chunk
+        return self._chunk(variable, stack, start)[row["slot"] - start]
+
+    def thumbnail(self, row: dict[str, Any]) -> str:
+        """Return the picture of one image as a data address, or nothing."""
+        height, width = store.thumbnail_size(row["height"], row["width"])
+        try:
+            picture = self._frame(store.SMALL, row)[:height, :width]
+        except chunks.DamagedChunk:
+            return ""
+        return thumbnails.thumbnail(np.ascontiguousarray(picture))
+
+    def masks(self, row: dict[str, Any]) -> page.Masks | None:
+        """Return the block masks of one image, or nothing."""
+        rows, columns = -(-row["height"] // store.BLOCK), -(-row["width"] // store.BLOCK)
+        try:
+            maps = [
+                self._frame(variable, row)[:rows, :columns]
+                for variable in (store.ACTIVITY, store.ARTIFACT, store.NOISE)
+            ]
+        except chunks.DamagedChunk:
+            return None
+        return thumbnails.masks(*maps)
+
+
+def _signal_cards(root: Path, signals: Table) -> tuple[page.SignalCard, ...]:
+    flagged = pc.equal(signals["status"], "flagged").to_numpy(zero_copy_only=False)
+    chosen = np.argsort(~flagged, kind="stable")[:SIGNALS]
+    return tuple(_signal_card(root, signals.slice(int(n), 1).to_pylist()[0]) for n in chosen)
+
+
+def _signal_card(root: Path, row: dict[str, Any]) -> page.SignalCard:
+    stack = Stack.parse("signal", row["stack"])
+    at = slice(row["slot"], row["slot"] + 1)
+    try:
+        values = chunks.read(root, store.SIGNAL, stack, at, slice(0, row["samples"]))[0]
+    except chunks.DamagedChunk:
+        values = np.empty(0)
+    return page.SignalCard(
+        path=row["path"],
+        part=row["part"],
+        status=row["status"],
+        reason=row["reason"],
+        length=row["samples"],
+        finite_fraction=row["finite_fraction"] or 0.0,
+        minimum=row["minimum"],
+        maximum=row["maximum"],
+        mean=row["mean"],
+        noise=row["noise"],
+        x_name=row["x_name"] or "sample",
+        x_units=row["x_units"] or "1",
+        units=row["units"] or "",
+        route=row["route"] or "",
+        sparkline=sparkline(values),
+    )
+
+
+def _quarantined(table: Table) -> tuple[page.Quarantined, ...]:
+    rows = table.filter(pc.equal(table["status"], "quarantined")).slice(0, QUARANTINED)
+    return tuple(
+        page.Quarantined(
+            path=row["path"],
+            part=row["part"],
+            code=row["code"],
+            reason=row["reason"],
+            remedy=REMEDIES.get(row["code"], ""),
+        )
+        for row in rows.to_pylist()
+    )
+
+
+def _codes(table: Table) -> tuple[page.Count, ...]:
+    rows = table.filter(pc.equal(table["status"], "quarantined"))
+    return tuple(page.Count(*pair) for pair in Counter(rows["code"].to_pylist()).most_common())
+
+
+def _skipped(table: Table) -> tuple[page.Skipped, ...]:
+    rows = table.filter(pc.equal(table["status"], "skipped"))
+    found: dict[str, list[str]] = {}
+    for reason, path in zip(rows["reason"].to_pylist(), rows["path"].to_pylist(), strict=True):
+        found.setdefault(reason, []).append(path)
+    ranked = sorted(found.items(), key=lambda pair: -len(pair[1]))
+    return tuple(
+        page.Skipped(reason=reason, number=len(paths), examples=tuple(paths[:EXAMPLES]))
+        for reason, paths in ranked
+    )
+
+
+def _provenance(ledger: Ledger, table: Table) -> page.Provenance:
+    runs = ledger.rows("SELECT * FROM run ORDER BY id DESC LIMIT ?", (RUNS,))
+    routes = Counter(route for route in table["route"].to_pylist() if route)
+    return page.Provenance(
+        versions=json.loads(runs[0]["versions"]) if runs else versions(),
+        parameters=json.loads(runs[0]["params"]) if runs else {},
+        routes=tuple(page.Count(route, number) for route, number in routes.most_common(50)),
+        runs=tuple(
+            page.Run(
+                started=run["started"],
+                finished=run["finished"] or "",
+                outcome=_outcome(run, newest=n == 0),
+                processed=ledger.number(
+                    "SELECT count(DISTINCT item) FROM done WHERE run = ?", (run["id"],)
+                ),
+            )
+            for n, run in enumerate(runs)
+        ),
+    )
+
+
+def _outcome(run: Any, *, newest: bool) -> str:  # noqa: ANN401
+    if run["finished"]:
+        return "finished"
+    return "wrote this page" if newest else "did not finish; a later run went on"
