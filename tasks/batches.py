@@ -1,0 +1,280 @@
+"""The one engine: carries batches of items over a Dask client, or one after another without one.
+
+A batch owns whole chunks of the store, so no two workers ever write the same one. Its outcomes are
+committed when it completes. A batch that fails is carried again item by item, one at a time; an
+item that fails alone, twice, is quarantined. Only a bounded number of batches is in flight.
+"""
+
+import faulthandler
+import os
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tasks import lock, progress
+from tasks.errors import ClusterLost, RunError
+from tasks.ledger import Outcome
+from tasks.output import Output
+
+DRAIN_SECONDS = 10.0
+ATTEMPTS_ALONE = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """What a worker needs to know of one item."""
+
+    id: int
+    path: bytes = b""
+    part: str = ""
+    kind: str = ""
+    format: str = ""
+    slot: int = 0
+    shape: tuple[int, ...] = ()
+    size: int = 0
+    mtime_ns: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Items that one worker carries together; `start` is the first slot of their chunk."""
+
+    items: tuple[Item, ...]
+    stack: str = ""
+    start: int = 0
+    attempts: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What every batch of a step is told, besides its items."""
+
+    output: Output
+    source: Path
+    token: str = ""
+    params: Any = None
+    item_timeout: float = 600.0
+
+    def asking(self, params: Any) -> "Order":  # noqa: ANN401
+        """Return the same order with a step's parameters."""
+        return replace(self, params=params)
+
+    def still_valid(self) -> bool:
+        """Tell a worker of the living run from a late one of a run that has died since."""
+        return lock.is_current(self.output.lock, self.token)
+
+
+Work = Callable[[Order, Batch], list[Outcome]]
+
+
+@dataclass
+class _Carrier:
+    """The state of one step's carriage."""
+
+    stage: str
+    total: int
+    commit: Callable[[list[Outcome]], None]
+    done: int = 0
+    pixels: int = 0
+
+    def finish(self, outcomes: list[Outcome]) -> None:
+        self.commit(outcomes)
+        self.done += len(outcomes)
+        self.pixels += sum(outcome.pixels for outcome in outcomes)
+        self.tell()
+
+    def tell(self) -> None:
+        progress.tell(
+            progress.Progress(
+                stage=self.stage, done=self.done, total=self.total, pixels=self.pixels
+            )
+        )
+
+    def fail(self, batch: Batch, error: BaseException) -> list[Batch]:
+        """Return what to carry alone in place of a batch that failed."""
+        if isinstance(error, RunError):
+            raise error
+        if len(batch.items) > 1 or batch.attempts < ATTEMPTS_ALONE:
+            attempts = batch.attempts + 1 if len(batch.items) == 1 else 1
+            return [replace(batch, items=(item,), attempts=attempts) for item in batch.items]
+        code, reason = _blame(error)
+        self.finish([Outcome(item=batch.items[0].id, code=code, reason=reason)])
+        return []
+
+
+def _blame(error: BaseException) -> tuple[str, str]:
+    name = type(error).__name__
+    if name == "KilledWorker":
+        return "crash", (
+            "reading it killed its worker process each time, alone too: "
+            "the decoder crashed, ran out of memory, or passed the time limit for one item"
+        )
+    if name == "DamagedChunk":
+        return "store-damaged", f"{error}; --retry-failed reads it from the source again"
+    return "internal", f"scalemark failed on it, please report: {name}: {error}"
+
+
+def carry(
+    batches: Iterable[Batch],
+    work: Work,
+    order: Order,
+    *,
+    stage: str,
+    total: int,
+    commit: Callable[[list[Outcome]], None],
+) -> None:
+    """Run `work(order, batch)` for every batch and commit what each returns.
+
+    Parameters
+    ----------
+    batches : iterable of Batch
+        Consumed lazily, so that memory does not grow with the number of items.
+    work : callable
+        A module-level function; runs in a worker process.
+    order : Order
+        Sent along with every batch.
+    stage : str
+        Name of the stage, for the progress.
+    total : int
+        Number of items.
+    commit : callable
+        Takes the outcomes of a batch; called here, in the coordinator.
+
+    Raises
+    ------
+    ClusterLost
+        When the scheduler is gone.
+    RunError
+        What `work` raises of this class ends the run: nothing else could be written either.
+    """
+    carrier = _Carrier(stage, total, commit)
+    carrier.tell()
+    client = current_client()
+    if client is None:
+        _carry_here(batches, work, order, carrier)
+    else:
+        _Window(client, work, order, carrier).run(iter(batches))
+
+
+def current_client() -> Any:  # noqa: ANN401
+    """Return the Dask client that the caller opened, or None."""
+    from distributed.client import default_client
+
+    try:
+        return default_client()
+    except ValueError:
+        return None
+
+
+def _carry_here(batches: Iterable[Batch], work: Work, order: Order, carrier: _Carrier) -> None:
+    for first in batches:
+        waiting = deque([first])
+        while waiting:
+            batch = waiting.popleft()
+            try:
+                outcomes = work(order, batch)
+            except Exception as error:
+                waiting.extend(carrier.fail(batch, error))
+            else:
+                carrier.finish(outcomes)
+
+
+class _Window:
+    """A bounded number of batches in flight over a Dask client."""
+
+    def __init__(self, client: Any, work: Work, order: Order, carrier: _Carrier) -> None:  # noqa: ANN401
+        self.client, self.work, self.order, self.carrier = client, work, order, carrier
+        self.flight: dict[Any, Batch] = {}
+        self.alone: deque[Batch] = deque()
+        self.width, self.width_until = 1, 0.0
+
+    def run(self, batches: Iterator[Batch]) -> None:
+        from distributed import as_completed
+
+        completed = as_completed(loop=self.client.loop)
+        try:
+            self._fill(batches, completed)
+            while self.flight:
+                self._settle(next(completed))
+                self._fill(batches, completed)
+        except KeyboardInterrupt:
+            self._drain()
+            raise
+        finally:
+            if self.flight and self.client.status == "running":
+                self.client.cancel(list(self.flight))
+
+    def _fill(self, batches: Iterator[Batch], completed: Any) -> None:  # noqa: ANN401
+        """Keep the workers busy.
+
+        After a failure, items go truly alone, so none is blamed for a worker that another killed.
+        """
+        if self.alone:
+            if not self.flight:
+                self._submit(self.alone.popleft(), completed)
+            return
+        while len(self.flight) < self._room():
+            batch = next(batches, None)
+            if batch is None:
+                return
+            self._submit(batch, completed)
+
+    def _room(self) -> int:
+        if time.monotonic() > self.width_until:
+            self.width = 2 * max(1, len(self.client.nthreads()))
+            self.width_until = time.monotonic() + 5.0
+        return self.width
+
+    def _submit(self, batch: Batch, completed: Any) -> None:  # noqa: ANN401
+        future = self.client.submit(self.work, self.order, batch, pure=False)
+        self.flight[future] = batch
+        completed.add(future)
+
+    def _settle(self, future: Any) -> None:  # noqa: ANN401
+        batch = self.flight.pop(future)
+        if future.status == "finished":
+            self.carrier.finish(future.result())
+        else:
+            self.alone.extend(self.carrier.fail(batch, self._error(future)))
+        future.release()
+
+    def _error(self, future: Any) -> BaseException:  # noqa: ANN401
+        error = future.exception() if future.status == "error" else None
+        if error is None:
+            raise ClusterLost(
+                "the Dask scheduler is gone; what was committed is kept: "
+                "run the same command again to go on"
+            )
+        return error  # type: ignore[no-any-return]
+
+    def _drain(self) -> None:
+        """After Ctrl-C: commit the batches that complete in time, drop the rest."""
+        until = time.monotonic() + DRAIN_SECONDS
+        while self.flight and time.monotonic() < until and self.client.status == "running":
+            for future in [future for future in self.flight if future.done()]:
+                if future.status == "finished":
+                    self.carrier.finish(future.result())
+                del self.flight[future]
+            time.sleep(0.05)
+
+
+@contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """End this worker process if the body takes longer; the engine then finds the culprit."""
+    with Path(os.devnull).open("w") as nowhere:
+        faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+
+def trace(error: BaseException) -> str:
+    """Return where an unexpected error came from, in one line."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"

@@ -1,0 +1,101 @@
+"""The whole run, ingest to report. This is the file to read first."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from tasks import session
+from tasks.ingest import ingest
+from tasks.probe import probe
+from tasks.quality import QualityParams, score, write_mscn_maps
+from tasks.readers.base import Limits
+from tasks.report.write import write_report
+from tasks.scan import scan
+from tasks.signals import describe_signals
+from tasks.summary import Summary, summarise
+from tasks.table import write_tables
+from tasks.verdict import VerdictParams, judge
+
+Step = Callable[..., Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    """Every knob of a run."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {
+        "use_attribute_docstrings": True,
+        "extra": "forbid",
+    }
+
+    only: Literal["all", "images", "signals"] = "all"
+    """What to process; the rest is listed as skipped."""
+    retry_failed: bool = False
+    """Try the quarantined items again."""
+    item_timeout: float = 600.0
+    """Seconds that one item may take before its worker is ended and it is quarantined."""
+    limits: Limits = field(default_factory=Limits)
+    """How large an item may be."""
+    quality: QualityParams = field(default_factory=QualityParams)
+    """What is measured of every image."""
+    verdict: VerdictParams = field(default_factory=VerdictParams)
+    """When an item is flagged."""
+
+    def __post_init__(self) -> None:
+        if self.only not in ("all", "images", "signals"):
+            raise ValueError(f"only must be all, images or signals, got {self.only!r}")
+        if not self.item_timeout > 0:
+            raise ValueError(f"item_timeout must be positive, got {self.item_timeout}")
+
+
+def plain(step: Step) -> Step:
+    """Run a step here and now."""
+    return step
+
+
+def characterise(
+    source: Path, out: Path, params: Params, *, run: Callable[[Step], Step] = plain
+) -> Summary:
+    """Characterise every image and signal of `source` into `out`.
+
+    Parameters
+    ----------
+    source : Path
+        A folder, or one file; never written.
+    out : Path
+        The output folder; a run that is there already is continued.
+    params : Params
+        Every knob.
+    run : callable, optional
+        Wraps each step before it is called; Prefect passes its own.
+
+    Returns
+    -------
+    Summary
+        Counts, the worst items, and where things lie.
+
+    Raises
+    ------
+    tasks.errors.RunError
+        When the run cannot start or go on; the same call resumes it.
+    """
+    with session.started(source, out, params) as order:
+        run(scan)(order)
+        run(probe)(order, params.limits)
+        run(session.select)(order, params.only)
+        run(ingest)(order)
+        run(score)(order, params.quality)
+        run(write_mscn_maps)(order, params.quality)
+        run(describe_signals)(order)
+        run(judge)(order, params.verdict)
+        run(write_tables)(order)
+        run(write_report)(order)
+    return summarise(order.output)
+
+
+def rewrite(out: Path) -> None:
+    """Write the tables and the report of a run again, without its source."""
+    order = session.reopened(out)
+    write_tables(order)
+    write_report(order)

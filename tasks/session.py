@@ -1,0 +1,155 @@
+"""The frame around a run: its folder, its lock, its row in the ledger, what is tried again."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+from tasks import chunks, lock, store
+from tasks.batches import Order
+from tasks.errors import StoreFailed, UsageError
+from tasks.ledger import TRANSIENT, Ledger
+from tasks.output import Output
+from tasks.store import Stack
+
+PACKAGES = (
+    "scalemark", "numpy", "scipy", "numba", "xarray", "zarr", "dask",
+    "pillow", "tifffile", "imagecodecs", "pyarrow", "h5netcdf",
+)  # fmt: skip
+
+
+class RunParams(Protocol):
+    """What a session needs of the parameters."""
+
+    @property
+    def retry_failed(self) -> bool:
+        """Try the quarantined items again."""
+
+    @property
+    def item_timeout(self) -> float:
+        """Seconds for one item."""
+
+
+def require_startable(source: Path, out: Path) -> None:
+    """Refuse early, before a cluster is opened, what cannot start."""
+    _, output = _checked(source, Output(out.absolute()))
+    with lock.owned(output.lock):
+        pass
+
+
+@contextmanager
+def started(source: Path, out: Path, params: RunParams) -> Iterator[Order]:
+    """Own the output folder while a run lasts, and keep the run in the ledger."""
+    source, output = _checked(source, Output(out.absolute()))
+    with lock.owned(output.lock) as token, Ledger(output.ledger, create=True) as ledger:
+        _claim(ledger, source, output)
+        _sweep(output)
+        with ledger.writing():
+            ledger.execute(
+                "INSERT INTO run (started, params, versions) VALUES (?, ?, ?)",
+                (_now(), json.dumps(asdict(params)), json.dumps(versions())),  # type: ignore[call-overload]
+            )
+            _try_again(ledger, output, everything=params.retry_failed)
+        yield Order(output=output, source=source, token=token, item_timeout=params.item_timeout)
+        with ledger.writing():
+            ledger.execute(
+                "UPDATE run SET finished = ?, outcome = ? WHERE id = ?",
+                (_now(), json.dumps(ledger.counts()), ledger.run),
+            )
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what computes."""
+    return {package: version(package) for package in PACKAGES}
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S %z")
+
+
+def _checked(source: Path, output: Output) -> tuple[Path, Output]:
+    if not source.exists():
+        raise UsageError(f"{source} does not exist: name a folder of images and signals")
+    source = source.resolve()
+    if output.root.resolve() == source:
+        raise UsageError(f"--out {output.root} is the source itself: choose another folder")
+    try:
+        output.root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreFailed(
+            f"cannot make the output folder {output.root}: {error.strerror}; choose another --out"
+        ) from error
+    return source, output
+
+
+def _claim(ledger: Ledger, source: Path, output: Output) -> None:
+    """Refuse to mix two archives in one folder."""
+    owner = ledger.get_meta("source")
+    if owner is None:
+        ledger.set_meta("source", json.dumps(str(source)))
+    elif json.loads(owner) != str(source):
+        raise UsageError(
+            f"{output.root} holds the results of {json.loads(owner)}, not of {source}: "
+            "choose another --out"
+        )
+
+
+def _sweep(output: Output) -> None:
+    """Remove what a killed run left half-written."""
+    for folder in (output.root, output.store):
+        pattern = "*.partial" if folder == output.root else "**/*.partial"
+        for path in folder.glob(pattern):
+            path.unlink(missing_ok=True)
+
+
+def _try_again(ledger: Ledger, output: Output, *, everything: bool) -> None:
+    """Put quarantined items back in line: the transient ones, or all of them."""
+    marks = ",".join("?" * len(TRANSIENT))
+    which = f"status = 'quarantined' AND ({int(everything)} OR code IN ({marks}))"
+    for row in ledger.rows(f"SELECT * FROM item WHERE {which}", TRANSIENT):
+        if row["failed"] in ("probe", "scan"):
+            ledger.execute("UPDATE file SET probed = NULL WHERE path = ?", (row["path"],))
+        elif row["code"] == "store-damaged":
+            _forget_chunk(ledger, output, row)
+        ledger.execute("DELETE FROM done WHERE item = ? AND step = ?", (row["id"], row["failed"]))
+        ledger.update(row["id"], status="pending", code="", reason="", failed="")
+
+
+def _forget_chunk(ledger: Ledger, output: Output, row: Any) -> None:  # noqa: ANN401
+    """Ingest the items of a damaged chunk anew, all of them: they share its bytes."""
+    stack = Stack.parse(row["kind"], row["stack"])
+    count = stack.slots_per_chunk
+    start = row["slot"] // count * count
+    variables = store.IMAGES if row["kind"] == "image" else store.SIGNALS
+    chunks.drop(output.store, variables, stack, start)
+    ledger.execute(
+        "DELETE FROM done WHERE item IN (SELECT id FROM item "
+        "WHERE stack = ? AND slot >= ? AND slot < ?)",
+        (row["stack"], start, start + count),
+    )
+
+
+def select(order: Order, only: str) -> None:
+    """Set aside what the run is not to process; take up what an earlier run set aside."""
+    kind = {"images": "signal", "signals": "image"}.get(only)
+    with Ledger(order.output.ledger) as ledger, ledger.writing():
+        ledger.execute(
+            "UPDATE item SET status = 'pending', code = '', reason = '' WHERE code = 'excluded'"
+        )
+        ledger.execute(
+            "UPDATE item SET status = 'skipped', code = 'excluded', reason = ? "
+            "WHERE kind = ? AND status = 'pending'",
+            (f"a {kind}, and the run was told: only {only}", kind),
+        )
+
+
+def reopened(out: Path) -> Order:
+    """Return the order of a run that is there already, for its tables and report."""
+    output = Output(out.absolute())
+    with Ledger(output.ledger) as ledger:
+        source = json.loads(ledger.get_meta("source") or '""')
+    return replace(Order(output=output, source=Path(source)))

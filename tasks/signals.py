@@ -1,0 +1,38 @@
+"""Signals: the basic descriptors of every series."""
+
+from core.descriptors import describe
+from tasks import chunks, ingest, store, worklist
+from tasks.batches import Batch, Order
+from tasks.ledger import Ledger, Outcome, fingerprint
+from tasks.store import Stack
+
+VERSION = 1
+STEP = "describe"
+
+
+def describe_signals(order: Order) -> None:
+    """Describe every signal whose descriptors are missing or stale, into `descriptors`."""
+    mark = fingerprint(VERSION, {"ingest version": ingest.VERSION})
+    step = worklist.Step(name=STEP, kind="signal", mark=mark)
+    with Ledger(order.output.ledger) as ledger:
+        worklist.make_room(ledger, order.output, "signal", store.DESCRIPTORS, {STEP: mark})
+        worklist.carry_out(ledger, step, order, describe_batch)
+
+
+def describe_batch(order: Order, batch: Batch) -> list[Outcome]:
+    """Describe the series of one batch; runs in a worker."""
+    root = order.output.store
+    stack = Stack.parse("signal", batch.stack)
+    chunk = slice(batch.start, batch.start + stack.slots_per_chunk)
+    rows = [item.slot - batch.start for item in batch.items]
+    values = chunks.read(root, store.SIGNAL, stack, chunk)[rows]
+    length = chunks.read(root, store.LENGTH, stack, chunk)[rows]
+    found = describe(values, length)
+    if order.still_valid():
+        for variable in store.DESCRIPTORS:
+            column = getattr(found, variable.name)
+            by_slot = {
+                item.slot: float(value) for item, value in zip(batch.items, column, strict=True)
+            }
+            chunks.update(root, variable, stack, batch.start, by_slot)
+    return [Outcome(item=item.id, pixels=item.shape[0]) for item in batch.items]

@@ -1,0 +1,194 @@
+"""The run's Zarr store: every group, variable, dimension, dtype and unit is named here, once.
+
+Items of many shapes share stacks: each extent is rounded up a short ladder, so that thousands of
+distinct shapes make tens of stacks; the true extents stand beside. A chunk holds whole frames, or
+a tile of one large frame. `tasks/chunks.py` writes and reads them.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+TILE = 2048
+BLOCK = 16
+THUMBNAIL = 192
+FRAMES_PIXELS = 2**21
+LONGEST_CHUNK = 2**20
+
+
+def ladder(extent: int) -> int:
+    """Round an extent up to its size class: a multiple of 16, four classes an octave.
+
+    Examples
+    --------
+    >>> [ladder(n) for n in (1, 17, 64, 65, 512, 513, 4000)]
+    [16, 32, 64, 80, 512, 640, 4096]
+    """
+    step = max(BLOCK, (1 << max(extent - 1, 1).bit_length()) // 8)
+    return max(step, -(-extent // step) * step)
+
+
+def thumbnail_size(height: int, width: int) -> tuple[int, int]:
+    """Return the extents of an image's thumbnail; a small image keeps its own.
+
+    Examples
+    --------
+    >>> thumbnail_size(400, 600)
+    (128, 192)
+    """
+    scale = min(1.0, THUMBNAIL / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Where items of one size class, kind and dtype lie together."""
+
+    kind: str
+    shape: tuple[int, ...]
+    dtype: str
+    in_place: bool = False
+
+    @property
+    def name(self) -> str:
+        """The group's name: `512x768_uint8`, `4096`."""
+        size = "x".join(map(str, self.shape))
+        return size + (f"_{self.dtype}" if self.kind == "image" else "") + self.suffix
+
+    @property
+    def suffix(self) -> str:
+        """Marks a stack whose images lie elsewhere."""
+        return "_in_place" if self.in_place else ""
+
+    @property
+    def slots_per_chunk(self) -> int:
+        """Frames or series that one chunk, and so one batch, owns; a tiled frame stands alone."""
+        return 1 if self.tiled else max(1, min(64, FRAMES_PIXELS // int(np.prod(self.shape))))
+
+    @property
+    def tiled(self) -> bool:
+        """True where one frame is larger than a chunk."""
+        return max(self.shape) > (TILE if self.kind == "image" else LONGEST_CHUNK)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The extent of every dimension but the first."""
+        if self.kind == "signal":
+            return {"sample": self.shape[0]}
+        height, width = self.shape
+        return {
+            "y": height,
+            "x": width,
+            "block_y": height // BLOCK,
+            "block_x": width // BLOCK,
+            "thumbnail_y": min(height, THUMBNAIL),
+            "thumbnail_x": min(width, THUMBNAIL),
+            "channel": 3,
+        }
+
+    @classmethod
+    def of(cls, kind: str, shape: tuple[int, ...], dtype: str, *, in_place: bool) -> "Stack":
+        """Return the stack that an item of this shape belongs to."""
+        return cls(kind, tuple(map(ladder, shape)), dtype, in_place)
+
+    @classmethod
+    def parse(cls, kind: str, name: str) -> "Stack":
+        """Read a stack's name back."""
+        size, _, rest = name.partition("_")
+        dtype, _, place = (rest or "float64").partition("_")
+        return cls(kind, tuple(map(int, size.split("x"))), dtype, bool(place))
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One array of the store; a dtype of "" is the stack's own."""
+
+    tree: str
+    name: str
+    dims: tuple[str, ...]
+    dtype: str
+    units: str
+    long_name: str
+
+    def path(self, stack: Stack) -> str:
+        """Where it lies in the store."""
+        return f"{self.tree}/{stack.name}/{self.name}"
+
+    def shape(self, stack: Stack, slots: int) -> tuple[int, ...]:
+        """Extents of the whole array."""
+        return (slots, *(stack.sizes[dim] for dim in self.dims[1:]))
+
+    def chunks(self, stack: Stack) -> tuple[int, ...]:
+        """Extents of a chunk."""
+        limit = {"y": TILE, "x": TILE, "sample": LONGEST_CHUNK}
+        inner = (min(stack.sizes[dim], limit.get(dim, 2**31)) for dim in self.dims[1:])
+        return (stack.slots_per_chunk, *inner)
+
+    def check(self, array: xr.DataArray) -> xr.DataArray:
+        """Return `array` named and labelled, or say what does not fit."""
+        if array.dims != self.dims:
+            raise ValueError(f"{self.tree}/{self.name}: dims {array.dims}, expected {self.dims}")
+        if self.dtype and array.dtype != np.dtype(self.dtype):
+            raise ValueError(f"{self.tree}/{self.name}: {array.dtype}, expected {self.dtype}")
+        return array.rename(self.name).assign_attrs(units=self.units, long_name=self.long_name)
+
+
+FRAME, SERIES = ("frame",), ("series",)
+BLOCKS = ("frame", "block_y", "block_x")
+
+IMAGE = Variable(
+    "images", "image", ("frame", "y", "x"), "", "1", "gray level, in the input's class"
+)
+HEIGHT = Variable("images", "height", FRAME, "int64", "pixel", "true height of the frame")
+WIDTH = Variable("images", "width", FRAME, "int64", "pixel", "true width of the frame")
+FRAME_ITEM = Variable("images", "item", FRAME, "int64", "1", "the frame's row in the ledger")
+SMALL = Variable(
+    "images",
+    "thumbnail",
+    ("frame", "thumbnail_y", "thumbnail_x", "channel"),
+    "uint8",
+    "1",
+    "colour thumbnail in the top left corner; contrast stretched unless the image is 8-bit",
+)
+IMAGES = (IMAGE, HEIGHT, WIDTH, FRAME_ITEM, SMALL)
+
+PIQE = Variable("quality", "piqe", FRAME, "float64", "1", "PIQE score, 0 best to 100 worst")
+ACTIVITY = Variable("quality", "activity", BLOCKS, "bool", "1", "block holds structure")
+ARTIFACT = Variable("quality", "artifact", BLOCKS, "bool", "1", "block has noticeable distortion")
+NOISE = Variable("quality", "noise", BLOCKS, "bool", "1", "block has Gaussian noise")
+ACTIVE = Variable("quality", "active_fraction", FRAME, "float64", "1", "blocks that hold structure")
+DISTORTED = Variable("quality", "distorted_fraction", FRAME, "float64", "1", "distorted blocks")
+NOISY = Variable("quality", "noisy_fraction", FRAME, "float64", "1", "noisy blocks")
+MSCN = Variable("quality", "mscn", ("frame", "y", "x"), "float32", "1", "MSCN coefficient")
+QUALITY = (PIQE, ACTIVITY, ARTIFACT, NOISE, ACTIVE, DISTORTED, NOISY)
+
+SIGNAL = Variable("signals", "signal", ("series", "sample"), "float64", "", "signal, as it came")
+X = Variable("signals", "x", ("series", "sample"), "float64", "", "position of every sample")
+LENGTH = Variable("signals", "length", SERIES, "int64", "sample", "true length of the series")
+SERIES_ITEM = Variable("signals", "item", SERIES, "int64", "1", "the series' row in the ledger")
+SIGNALS = (SIGNAL, X, LENGTH, SERIES_ITEM)
+
+FINITE = Variable(
+    "descriptors", "finite_fraction", SERIES, "float64", "1", "samples that are finite"
+)
+MINIMUM = Variable("descriptors", "minimum", SERIES, "float64", "", "least finite sample")
+MAXIMUM = Variable("descriptors", "maximum", SERIES, "float64", "", "greatest finite sample")
+MEAN = Variable("descriptors", "mean", SERIES, "float64", "", "mean of the finite samples")
+SIGNAL_NOISE = Variable("descriptors", "noise", SERIES, "float64", "", "noise standard deviation")
+DESCRIPTORS = (FINITE, MINIMUM, MAXIMUM, MEAN, SIGNAL_NOISE)
+
+
+def stacks(root: Path, tree: str, kind: str) -> list[Stack]:
+    """Return the stacks of one tree of the store."""
+    folder = root / tree
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    return [Stack.parse(kind, name) for name in names if name != "zarr.json"]
+
+
+def open_variable(root: Path, variable: Variable, stack: Stack) -> xr.DataArray:
+    """Open one variable lazily, labelled and chunked as it is stored."""
+    group = f"{variable.tree}/{stack.name}"
+    data = xr.open_zarr(str(root), group=group, consolidated=False, mask_and_scale=False)
+    return variable.check(data[variable.name])

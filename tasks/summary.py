@@ -1,0 +1,69 @@
+"""What a run comes to, in a few numbers and names."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from tasks.ledger import STATUSES, Ledger
+from tasks.output import Output
+
+WORST = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worst:
+    """One of the worst items."""
+
+    path: str
+    part: str
+    score: float
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """Counts by status, the worst images, and where things lie."""
+
+    counts: dict[str, int]
+    kinds: dict[str, int]
+    worst: tuple[Worst, ...]
+    quarantined: dict[str, int]
+    output: Output
+
+
+def summarise(output: Output) -> Summary:
+    """Read a run's summary back from its table."""
+    columns = ["path", "part", "status", "kind", "code", "reason", "piqe"]
+    table = pq.read_table(output.parquet, columns=columns)
+    scores = table["piqe"].to_numpy(zero_copy_only=False)
+    scores = np.where(np.isnan(scores), -np.inf, scores)
+    order = [int(n) for n in np.argsort(-scores, kind="stable")[:WORST] if scores[n] > -np.inf]
+    status = Counter(table["status"].to_pylist())
+    codes = [
+        code
+        for code, state in zip(table["code"].to_pylist(), table["status"].to_pylist(), strict=True)
+        if state == "quarantined"
+    ]
+    return Summary(
+        counts={name: status[name] for name in STATUSES},
+        kinds=dict(Counter(kind for kind in table["kind"].to_pylist() if kind)),
+        worst=tuple(
+            Worst(
+                path=table["path"][n].as_py(),
+                part=table["part"][n].as_py(),
+                score=float(scores[n]),
+                reason=table["reason"][n].as_py(),
+            )
+            for n in order
+        ),
+        quarantined=dict(Counter(codes)),
+        output=output,
+    )
+
+
+def counts_now(output: Output) -> dict[str, int]:
+    """Return the counts of a run that may still go on."""
+    with Ledger(output.ledger) as ledger:
+        return ledger.counts()

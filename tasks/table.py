@@ -1,0 +1,135 @@
+"""The table for people and programs: one row per input, in Parquet and CSV, with a dictionary."""
+
+import csv
+import io
+import os
+import re
+from collections.abc import Iterator
+from sqlite3 import Row
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.batches import Order
+from tasks.errors import StoreFailed
+from tasks.ledger import Ledger
+from tasks.output import Output, replace
+from tasks.scalars import FEATURES, Scalars
+from tasks.verdict import grade
+
+PAGE = 5000
+TEXT, WHOLE, REAL = pa.string(), pa.int64(), pa.float64()
+
+LEDGER_COLUMNS: tuple[tuple[str, Any, str], ...] = (
+    ("path", TEXT, "where it lies below the source; bytes that are not text are shown as \\xNN"),
+    ("part", TEXT, "which item of the file: a page, a column, an array; empty if it is the only"),
+    ("kind", TEXT, "image or signal; empty where that is not known"),
+    ("format", TEXT, "how the content was recognised"),
+    ("status", TEXT, "ok, flagged, quarantined, skipped or pending"),
+    ("code", TEXT, "one word for why it is quarantined or skipped"),
+    ("reason", TEXT, "why it is flagged, quarantined or skipped, for people"),
+    ("height", WHOLE, "image height as it is seen, in pixels"),
+    ("width", WHOLE, "image width as it is seen, in pixels"),
+    ("samples", WHOLE, "signal length, in samples"),
+    ("dtype", TEXT, "class of the decoded pixels or samples"),
+    ("route", TEXT, "how it was decoded"),
+    ("x_name", TEXT, "what a signal's positions are"),
+    ("x_units", TEXT, "unit of a signal's positions"),
+    ("units", TEXT, "unit of a signal's samples, where the file tells"),
+    ("hash", TEXT, "BLAKE2b-128 of the file's bytes, hexadecimal"),
+    ("item", WHOLE, "the row's number in the ledger and in the store's item variables"),
+    ("stack", TEXT, "the group of the store that holds it, such as 512x768_uint8"),
+    ("slot", WHOLE, "its frame or series in that group"),
+)
+FEATURE_COLUMNS = tuple(
+    (variable.name, REAL, f"{variable.long_name} ({kind}s)")
+    for kind, variables in FEATURES.items()
+    for variable in variables
+)
+GRADE = (("grade", TEXT, "word for the PIQE score: excellent, good, fair, poor or bad"),)
+COLUMNS = (
+    *LEDGER_COLUMNS[:7],
+    FEATURE_COLUMNS[0],
+    *GRADE,
+    *LEDGER_COLUMNS[7:],
+    *FEATURE_COLUMNS[1:],
+)
+
+SCHEMA = pa.schema(
+    [pa.field(name, kind, metadata={"description": text}) for name, kind, text in COLUMNS]
+)
+
+
+def show_path(path: bytes) -> str:
+    r"""Return a path as valid text; bytes that are not UTF-8 become \\xNN."""
+    return path.decode("utf-8", "backslashreplace")
+
+
+def safe_cell(value: Any) -> Any:  # noqa: ANN401
+    """Return a cell that no spreadsheet takes for a formula."""
+    if isinstance(value, str) and re.match(r"[=+\-@\t\r\n]", value):
+        return "'" + value
+    return value
+
+
+def write_tables(order: Order) -> None:
+    """Write items.parquet, items.csv and what their columns mean."""
+    output = order.output
+    partial_parquet = output.parquet.with_name("items.parquet.partial")
+    partial_csv = output.csv.with_name("items.csv.partial")
+    try:
+        with (
+            pq.ParquetWriter(partial_parquet, SCHEMA, compression="zstd") as parquet,
+            partial_csv.open("w", newline="", encoding="utf-8") as file,
+        ):
+            cells = csv.writer(file)
+            cells.writerow(SCHEMA.names)
+            for rows in _pages(output):
+                parquet.write_table(pa.Table.from_pylist(rows, SCHEMA))
+                cells.writerows([safe_cell(value) for value in row.values()] for row in rows)
+        for partial, final in ((partial_parquet, output.parquet), (partial_csv, output.csv)):
+            _keep(partial, final)
+        replace(output.columns, _dictionary())
+    except OSError as error:
+        raise StoreFailed(f"cannot write the tables in {output.root}: {error}") from error
+    finally:
+        partial_parquet.unlink(missing_ok=True)
+        partial_csv.unlink(missing_ok=True)
+
+
+def _keep(partial: Any, final: Any) -> None:  # noqa: ANN401
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
+    partial.replace(final)
+
+
+def _dictionary() -> bytes:
+    text = io.StringIO(newline="")
+    rows = csv.writer(text)
+    rows.writerow(("column", "type", "meaning"))
+    rows.writerows((name, str(kind), meaning) for name, kind, meaning in COLUMNS)
+    return text.getvalue().encode()
+
+
+def _pages(output: Output) -> Iterator[list[dict[str, Any]]]:
+    scalars = Scalars(output.store)
+    path, ordinal = b"", -1
+    with Ledger(output.ledger) as ledger:
+        while rows := ledger.rows(
+            "SELECT * FROM item WHERE (path, ordinal) > (?, ?) ORDER BY path, ordinal LIMIT ?",
+            (path, ordinal, PAGE),
+        ):
+            path, ordinal = rows[-1]["path"], rows[-1]["ordinal"]
+            yield [_row(row, scalars) for row in rows]
+
+
+def _row(row: Row, scalars: Scalars) -> dict[str, Any]:
+    facts = {**dict(row), "path": show_path(row["path"]), "item": row["id"]}
+    facts["part"] = row["part"].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    if row["status"] in ("ok", "flagged"):
+        features = scalars.of(row["kind"], row["stack"], row["slot"])
+        facts |= {name: None if value != value else value for name, value in features.items()}
+    score = facts.get("piqe")
+    facts["grade"] = None if score is None else grade(score)
+    return {name: facts.get(name) for name in SCHEMA.names}

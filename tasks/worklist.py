@@ -1,0 +1,169 @@
+"""What a step has to do: items whose result is missing or stale, in whole-chunk batches."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from sqlite3 import Row
+from typing import Any
+
+from tasks import batches, chunks, progress
+from tasks.batches import Batch, Item, Order, Work
+from tasks.ledger import Ledger, why_stale
+from tasks.output import Output
+from tasks.store import Stack, Variable
+
+PAGE = 512
+
+STALE = """
+FROM item LEFT JOIN done ON done.item = item.id AND done.step = :step
+WHERE item.kind = :kind AND item.slot IS NOT NULL
+AND (item.status IN ('pending', 'ok', 'flagged')
+     OR (item.status = 'quarantined' AND item.failed = :step))
+AND (done.item IS NULL OR done.hash != item.hash OR done.fingerprint != :mark)
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What names a step's results and tells whether they are current."""
+
+    name: str
+    kind: str
+    mark: str
+
+
+def reserve(ledger: Ledger, output: Output, kind: str, variables: tuple[Variable, ...]) -> None:
+    """Give every item of a kind its slot, and the store the room, before anything is written.
+
+    New items begin a new chunk, so that no batch of a later run shares one with a batch of an
+    earlier run whose last worker may still be writing.
+    """
+    names = ledger.rows(
+        "SELECT stack, count(*) AS n FROM item WHERE kind = ? AND slot IS NULL "
+        "AND status = 'pending' GROUP BY stack",
+        (kind,),
+    )
+    for name, count in names:
+        stack = Stack.parse(kind, name)
+        per_chunk = stack.slots_per_chunk
+        held = ledger.number("SELECT max(slots) FROM stack WHERE name = ?", (name,))
+        room = held + -(-count // per_chunk) * per_chunk
+        chunks.ensure(output.store, stack, variables, room)
+        with ledger.writing():
+            ledger.execute(
+                "UPDATE item SET slot = ? + place.n FROM (SELECT id AS place_id, "
+                "row_number() OVER (ORDER BY path, ordinal) - 1 AS n FROM item "
+                "WHERE stack = ? AND slot IS NULL AND status = 'pending') AS place "
+                "WHERE id = place.place_id",
+                (held, name),
+            )
+            ledger.execute("INSERT OR REPLACE INTO stack VALUES (?, ?)", (name, room))
+
+
+def make_room(
+    ledger: Ledger,
+    output: Output,
+    kind: str,
+    variables: tuple[Variable, ...],
+    attributes: dict[str, Any],
+) -> None:
+    """Make a step's variables in every stack, and write its provenance beside them."""
+    names = ledger.rows(
+        "SELECT name, slots FROM stack WHERE name IN "
+        "(SELECT DISTINCT stack FROM item WHERE kind = ?)",
+        (kind,),
+    )
+    for name, slots in names:
+        stack = Stack.parse(kind, name)
+        chunks.ensure(output.store, stack, variables, slots)
+        chunks.describe(output.store, variables[0].tree, stack, attributes)
+
+
+def carry_out(ledger: Ledger, step: Step, order: Order, work: Work) -> None:
+    """Do a step for every item whose result is missing or stale."""
+    batches.carry(
+        work_list(ledger, step),
+        work,
+        order,
+        stage=f"{step.name} {step.kind}s",
+        total=begin(ledger, step),
+        commit=lambda outcomes: ledger.record(step.name, step.mark, outcomes),
+    )
+
+
+def begin(ledger: Ledger, step: Step) -> int:
+    """Mark what is stale as pending, say why it is done again, return how many items."""
+    values = {"step": step.name, "kind": step.kind, "mark": step.mark}
+    reasons: Counter[str] = Counter()
+    total = 0
+    query = (
+        "SELECT done.fingerprint, done.hash = item.hash, count(*) "
+        f"{STALE} GROUP BY done.fingerprint, done.hash = item.hash"
+    )
+    for old, same, count in ledger.execute(query, values):
+        reasons[why_stale(old, step.mark, same_input=bool(same))] += count
+        total += count
+    for reason, count in reasons.items():
+        if reason != "new":
+            noun = "item" if count == 1 else "items"
+            progress.tell(
+                progress.Note(stage=step.name, text=f"{count} {noun} done again: {reason}")
+            )
+    with ledger.writing():
+        ledger.execute(
+            f"UPDATE item SET status = 'pending' WHERE id IN (SELECT item.id {STALE} "
+            "AND item.status IN ('ok', 'flagged'))",
+            values,
+        )
+    return total
+
+
+def work_list(ledger: Ledger, step: Step) -> Iterator[Batch]:
+    """Yield the stale items of a step, batched by the chunk they lie in; a page at a time."""
+    stack, slot = "", -1
+    while rows := _page(ledger, step, stack, slot):
+        yield from _batches(rows, step.kind)
+        stack, slot = rows[-1]["stack"], rows[-1]["slot"]
+
+
+def _page(ledger: Ledger, step: Step, stack: str, slot: int) -> list[Row]:
+    """Return the next rows in order of place, cut where a chunk ends."""
+    values = {"step": step.name, "kind": step.kind, "mark": step.mark, "stack": stack, "slot": slot}
+    rows = ledger.rows(
+        "SELECT item.*, file.size, file.mtime_ns "
+        f"{STALE.replace('WHERE', 'JOIN file ON file.path = item.path WHERE', 1)} "
+        "AND (item.stack, item.slot) > (:stack, :slot) "
+        f"ORDER BY item.stack, item.slot LIMIT {PAGE}",
+        values,
+    )
+    if len(rows) == PAGE:
+        last = _chunk(rows[-1], step.kind)
+        whole = [row for row in rows if _chunk(row, step.kind) != last]
+        return whole or rows
+    return rows
+
+
+def _chunk(row: Row, kind: str) -> tuple[str, int]:
+    count = Stack.parse(kind, row["stack"]).slots_per_chunk
+    return row["stack"], row["slot"] // count * count
+
+
+def _batches(rows: list[Row], kind: str) -> Iterator[Batch]:
+    for (stack, start), group in groupby(rows, key=lambda row: _chunk(row, kind)):
+        yield Batch(stack=stack, start=start, items=tuple(_item(row) for row in group))
+
+
+def _item(row: Row) -> Item:
+    shape = (row["samples"],) if row["kind"] == "signal" else (row["height"], row["width"])
+    return Item(
+        id=row["id"],
+        path=row["path"],
+        part=row["part"],
+        kind=row["kind"],
+        format=row["format"],
+        slot=row["slot"],
+        shape=shape,
+        size=row["size"],
+        mtime_ns=row["mtime_ns"],
+    )
