@@ -1,0 +1,1 @@
+"""Who runs the steps, when, and with what retries: the command line and the Prefect flows."""

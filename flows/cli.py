@@ -1,0 +1,238 @@
+"""The command line: `scalemark run`, `plan`, `report`, `status`, `params`, `serve`."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+
+# Nothing heavy is imported here, so that --help answers at once; each command imports its own.
+
+OFFLINE = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+}
+QUIET = {"PREFECT_LOGGING_LEVEL": "WARNING", "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore"}
+EXIT_CODES = """Exit codes:
+  0  everything is ok or flagged
+  1  an unexpected failure
+  2  the request is wrong: a path, an option, a parameter
+  3  finished, and some items are quarantined: the report says why
+  4  the Dask cluster was lost: the same command goes on
+  5  the output cannot be written: full, read-only or failing
+  6  another run uses the output folder
+130  stopped by Ctrl-C: the same command goes on"""
+
+app = App(
+    name="scalemark",
+    help="Characterise a folder of images and signals: what is in it, and what is wrong with it.",
+    help_epilogue=EXIT_CODES,
+    help_format="plaintext",
+    version=lambda: __import__("importlib.metadata").metadata.version("scalemark"),
+)
+
+Source = Annotated[Path, Parameter(help="Folder of images and signals, or one file; only read.")]
+Out = Annotated[Path, Parameter(help="Output folder; a run that is there already is continued.")]
+Only = Annotated[
+    Literal["all", "images", "signals"] | None, Parameter(help="Process one kind only.")
+]
+MaxPixels = Annotated[
+    int | None, Parameter(help="Largest image that is decoded whole, in pixels. [180000000]")
+]
+ParamsFile = Annotated[Path | None, Parameter(help="YAML; `scalemark params` prints one to edit.")]
+
+
+@app.command
+def run(
+    source: Source,
+    *,
+    out: Out,
+    params: ParamsFile = None,
+    only: Only = None,
+    mscn_maps: Annotated[
+        bool | None, Parameter(help="Store every image's MSCN map as well. [no]")
+    ] = None,
+    max_pixels: MaxPixels = None,
+    workers: Annotated[
+        int | None, Parameter(help="Worker processes on this machine. [one a core]")
+    ] = None,
+    scheduler: Annotated[
+        str | None, Parameter(help="Address of a running Dask scheduler, such as tls://host:8786.")
+    ] = None,
+    cluster: Annotated[
+        Path | None, Parameter(help="YAML with cluster_class, cluster_kwargs and adapt_kwargs.")
+    ] = None,
+    retry_failed: Annotated[
+        bool, Parameter(negative="", help="Try the quarantined items again.")
+    ] = False,
+    direct: Annotated[bool, Parameter(negative="", help="Run without Prefect.")] = False,
+) -> int:
+    """Characterise SOURCE into OUT; the same command again does only what is new or changed."""
+    from flows.terminal import Terminal, show_summary
+
+    knobs = _params(params, only, mscn_maps, max_pixels, retry_failed=retry_failed)
+    where: dict[str, Any] = {"workers": workers, "scheduler": scheduler}
+    console = _console()
+    with Terminal(console) as terminal:
+        if direct:
+            from flows.run import characterise_on_cluster
+
+            summary = characterise_on_cluster(
+                source, out, knobs, listener=terminal, cluster_file=cluster, **where
+            )
+        else:
+            summary = _run_flow(source, out, knobs, terminal, {**where, "cluster": cluster})
+    show_summary(console, summary)
+    return 3 if summary.counts["quarantined"] else 0
+
+
+def _run_flow(source: Path, out: Path, params: Any, terminal: Any, where: dict[str, Any]) -> Any:  # noqa: ANN401
+    """Run the Prefect flow in this process, against the configured API or a temporary one."""
+    for name, value in (OFFLINE | QUIET).items():
+        os.environ.setdefault(name, value)
+    from tasks import progress, session
+    from tasks.output import Output
+    from tasks.summary import summarise
+
+    session.require_startable(source, out)
+    from flows.characterise import characterise
+
+    cluster = where.pop("cluster")
+    with progress.listening(terminal):
+        characterise(
+            str(source.absolute()),
+            str(out.absolute()),
+            params,
+            cluster=str(cluster) if cluster else None,
+            **where,
+        )
+    return summarise(Output(out.absolute()))
+
+
+def _params(
+    path: Path | None,
+    only: Literal["all", "images", "signals"] | None,
+    mscn_maps: bool | None,
+    max_pixels: int | None,
+    *,
+    retry_failed: bool,
+) -> Any:  # noqa: ANN401
+    """Return the file's parameters with the command line's on top."""
+    from dataclasses import replace
+
+    from flows.parameters import read_params
+    from tasks.errors import UsageError
+
+    if max_pixels is not None and max_pixels < 1:
+        raise UsageError(f"--max-pixels must be 1 or more, got {max_pixels}")
+    params = read_params(path)
+    if only is not None:
+        params = replace(params, only=only)
+    if mscn_maps is not None:
+        params = replace(params, quality=replace(params.quality, mscn_maps=mscn_maps))
+    if max_pixels is not None:
+        params = replace(params, limits=replace(params.limits, max_pixels=max_pixels))
+    return replace(params, retry_failed=params.retry_failed or retry_failed)
+
+
+@app.command
+def plan(source: Source, *, params: ParamsFile = None, max_pixels: MaxPixels = None) -> int:
+    """Say what `run` would do with SOURCE: formats, megapixels, what is left out, how long."""
+    from flows.plan import show_plan
+
+    return show_plan(
+        _console(), source, _params(params, None, None, max_pixels, retry_failed=False)
+    )
+
+
+@app.command
+def report(out: Out) -> int:
+    """Write the tables and the report of OUT again, from its store and ledger alone."""
+    from flows.terminal import show_summary
+    from tasks import pipeline
+    from tasks.output import Output
+    from tasks.summary import summarise
+
+    pipeline.rewrite(out)
+    show_summary(_console(), summarise(Output(out.absolute())))
+    return 0
+
+
+@app.command
+def status(out: Out) -> int:
+    """Say how far the run in OUT is, also while it goes on."""
+    from flows.status import show_status
+
+    return show_status(_console(), out)
+
+
+@app.command
+def params() -> int:
+    """Print every parameter with its default, as YAML to edit."""
+    from flows.parameters import default_yaml
+
+    sys.stdout.write(default_yaml())
+    return 0
+
+
+@app.command
+def serve(
+    source: Annotated[Path, Parameter(help="What the deployments read unless told.")] = Path(
+        "examples/archive"
+    ),
+    *,
+    out: Annotated[Path, Parameter(help="Where they write unless told.")] = Path("archive-report"),
+    home: Annotated[
+        Path | None, Parameter(help="Where the server keeps its database. [~/.scalemark]")
+    ] = None,
+    port: Annotated[int, Parameter(help="The server's port on this machine.")] = 4200,
+) -> int:
+    """Start a Prefect server on this machine, a worker, and the deployments; Ctrl-C stops all."""
+    from flows.serve import serve_until_stopped
+
+    settings = OFFLINE | {
+        "SCALEMARK_SOURCE": str(source.absolute()),
+        "SCALEMARK_OUT": str(out.absolute()),
+    }
+    return serve_until_stopped(_console(), home or Path.home() / ".scalemark", port, settings)
+
+
+def _console() -> Any:  # noqa: ANN401
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def main() -> None:
+    """Run the command line; every foreseen failure is one message and an exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        code = app(result_action="return_value")
+    except KeyboardInterrupt:
+        _complain("stopped; the same command goes on from here")
+        code = 130
+    except Exception as error:
+        code = _explain(error)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    sys.exit(code)
+
+
+def _explain(error: Exception) -> int:
+    from tasks.errors import RunError
+
+    if isinstance(error, RunError):
+        _complain(str(error))
+        return error.exit_code
+    raise error
+
+
+def _complain(message: str) -> None:
+    sys.stderr.write(f"scalemark: {message}\n")
+
+
+if __name__ == "__main__":
+    main()

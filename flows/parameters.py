@@ -1,0 +1,39 @@
+"""The parameters file: the same class as the form in the Prefect UI and the core's options."""
+
+from pathlib import Path
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from tasks.errors import UsageError
+from tasks.pipeline import Params
+
+
+def read_params(path: Path | None) -> Params:
+    """Read parameters from YAML; what it does not name keeps its default.
+
+    Raises
+    ------
+    UsageError
+        Naming every unknown key and every bad value.
+    """
+    if path is None:
+        return Params()
+    try:
+        values = yaml.safe_load(path.read_text()) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"cannot read the parameters file {path}: {error}") from error
+    try:
+        return TypeAdapter(Params).validate_python(values)
+    except ValidationError as error:
+        lines = [
+            f"  {'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg']}"
+            for fault in error.errors()
+        ]
+        raise UsageError(f"{path} has parameters that do not fit:\n" + "\n".join(lines)) from error
+
+
+def default_yaml() -> str:
+    """Return every parameter with its default, as a file to edit."""
+    text: str = yaml.safe_dump(TypeAdapter(Params).dump_python(Params()), sort_keys=False)
+    return text

@@ -1,0 +1,123 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from pydantic import TypeAdapter
+
+from flows.parameters import default_yaml, read_params
+from tasks.errors import UsageError
+from tasks.pipeline import Params
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = ("run", "plan", "report", "status", "params", "serve")
+
+
+def test_help_names_every_command_and_exit_code(scalemark):
+    done = scalemark("--help")
+    assert done.returncode == 0
+    for word in (*COMMANDS, "130", "quarantined"):
+        assert word in done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(scalemark, command):
+    done = scalemark(command, "--help")
+    assert done.returncode == 0
+    assert "Usage: scalemark" in done.stdout
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from flows.cli import app\n"
+        "try: app(['run', '--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'prefect', 'dask', 'numpy', 'xarray', 'zarr', 'numba', 'PIL', 'pyarrow'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_direct_imports_no_prefect(tmp_path):
+    code = (
+        "import sys; from flows import cli\n"
+        f"sys.argv = ['scalemark', 'run', {str(ROOT / 'examples/archive/climate')!r}, "
+        f"'--out', {str(tmp_path)!r}, '--direct', '--workers', '1']\n"
+        "if __name__ == '__main__':\n"
+        "    try: cli.main()\n"
+        "    except SystemExit as end: assert end.code == 0, end.code\n"
+        "    assert not [name for name in sys.modules if name.split('.')[0] == 'prefect']"
+    )
+    script = tmp_path / "direct.py"
+    script.write_text(code)
+    done = subprocess.run([sys.executable, script], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_flow_runs_on_a_temporary_server_and_again_does_nothing(scalemark, tmp_path):
+    source, out = ROOT / "examples/archive/climate", tmp_path / "out"
+    home = {"PREFECT_HOME": str(tmp_path / "home")}
+    first = scalemark("run", source, "--out", out, "--workers", "1", **home)
+    assert first.returncode == 0, first.stderr
+    assert str(out / "report.html") in first.stdout.replace("\n", "")
+    table = pq.read_table(out / "items.parquet")
+    second = scalemark("run", source, "--out", out, "--workers", "1", **home)
+    assert second.returncode == 0, second.stderr
+    assert "ingest" not in second.stdout
+    assert pq.read_table(out / "items.parquet").equals(table)
+
+
+def test_a_changed_parameter_is_named(scalemark, tmp_path):
+    source, out = ROOT / "examples/archive/degraded", tmp_path / "out"
+    assert scalemark("run", source, "--out", out, "--direct").returncode == 0
+    file = tmp_path / "params.yaml"
+    file.write_text("quality: {piqe: {activity_threshold: 0.2}}")
+    again = scalemark("run", source, "--out", out, "--direct", "--params", file)
+    assert again.returncode == 0, again.stderr
+    words = " ".join(again.stdout.split())
+    assert "6 items done again: activity_threshold changed from 0.1 to 0.2" in words
+
+
+def test_plan_says_what_would_be_done_and_writes_nothing(scalemark, tmp_path):
+    (tmp_path / "note.docx").write_bytes(b"PK")
+    (tmp_path / "broken.png").write_text("no picture")
+    (tmp_path / "good.csv").write_text("1\n2\n3\n4\n")
+    before = sorted(tmp_path.rglob("*"))
+    done = scalemark("plan", tmp_path)
+    assert done.returncode == 0, done.stderr
+    for words in ("CSV", "1 would be quarantined", "named .png", "1 would be skipped", "about"):
+        assert words in done.stdout
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_status_tells_of_a_finished_run(scalemark, tmp_path):
+    source = ROOT / "examples/archive/climate"
+    assert scalemark("run", source, "--out", tmp_path, "--direct").returncode == 0
+    done = scalemark("status", tmp_path)
+    assert done.returncode == 0
+    assert "no run is going on here" in done.stdout
+    assert "run 1: started" in done.stdout
+
+
+def test_report_rebuilds_what_was_deleted(scalemark, tmp_path):
+    source = ROOT / "examples/archive/climate"
+    assert scalemark("run", source, "--out", tmp_path, "--direct").returncode == 0
+    (tmp_path / "report.html").unlink()
+    assert scalemark("report", tmp_path).returncode == 0
+    assert (tmp_path / "report.html").exists()
+
+
+def test_the_printed_parameters_are_the_defaults():
+    values = yaml.safe_load(default_yaml())
+    assert TypeAdapter(Params).validate_python(values) == Params()
+
+
+def test_every_fault_of_a_parameters_file_is_named(tmp_path):
+    file = tmp_path / "params.yaml"
+    file.write_text("quality: {sharpness: 1}\nonly: movies\nlimits: {max_pixels: many}\n")
+    with pytest.raises(UsageError) as caught:
+        read_params(file)
+    for words in ("quality.sharpness", "only", "limits.max_pixels"):
+        assert words in str(caught.value)

@@ -1,0 +1,171 @@
+"""The chain as others run it: a real server, its worker, its deployments, a real cluster."""
+
+import contextlib
+import json
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.timeout(600)
+
+
+def api(served, path, body=None):
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{served.port}/api/{path}",
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def wait_for_run(served, run_id, seconds=240):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        state = api(served, f"flow_runs/{run_id}")["state"]
+        if state["type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
+            return state
+        time.sleep(0.5)
+    raise AssertionError(f"run {run_id} is still {state['type']}")
+
+
+@pytest.fixture(scope="module")
+def direct_rows(scalemark, tmp_path_factory):
+    """The example archive's table, made without Prefect."""
+    out = tmp_path_factory.mktemp("direct")
+    done = scalemark("run", ROOT / "examples/archive", "--out", out, "--direct")
+    assert done.returncode == 0, done.stderr
+    return pq.read_table(out / "items.parquet")
+
+
+@pytest.fixture(scope="module")
+def manual_run(served):
+    deployment = api(served, "deployments/name/characterise/manual")
+    run = api(served, f"deployments/{deployment['id']}/create_flow_run", {"state": None})
+    return run["id"], wait_for_run(served, run["id"])
+
+
+def test_a_deployment_characterises_the_example_archive(served, manual_run, direct_rows):
+    _, state = manual_run
+    assert state["type"] == "COMPLETED", state
+    table = pq.read_table(served.out / "items.parquet")
+    assert table.equals(direct_rows)
+    assert (served.out / "report.html").stat().st_size > 100_000
+
+
+def test_the_run_leaves_its_artifacts(served, manual_run):
+    found = {
+        artifact["key"]: artifact
+        for artifact in api(served, "artifacts/filter", {"limit": 100})
+        if artifact["flow_run_id"] == manual_run[0]
+    }
+    assert found["progress-piqe-images"]["data"] == 100.0
+    assert "| ok |" in found["summary"]["data"]
+    worst = json.loads(found["worst-items"]["data"])
+    assert worst[0]["PIQE"] == 100.0
+    assert "report.html" in found["report"]["data"]
+
+
+def test_task_runs_are_stages_not_items(served, manual_run):
+    runs = api(
+        served, "task_runs/filter", {"flow_runs": {"id": {"any_": [manual_run[0]]}}, "limit": 100}
+    )
+    names = sorted(re.sub("-[0-9a-f]+$", "", run["name"]) for run in runs)
+    assert "score" in names
+    assert len(names) == 10
+
+
+def test_the_form_explains_and_bounds_the_parameters(served):
+    deployment = api(served, "deployments/name/characterise/manual")
+    schema = deployment["parameter_openapi_schema"]
+    assert schema["required"] == ["source", "out"]
+    knobs = schema["definitions"]["Params"]["properties"]
+    assert "quarantined items again" in knobs["retry_failed"]["description"]
+    assert knobs["only"]["enum"] == ["all", "images", "signals"]
+    piqe = schema["definitions"]["PiqeParams"]["properties"]
+    assert "variance" in piqe["activity_threshold"]["description"]
+
+
+def test_a_wrong_parameter_is_refused_before_anything_runs(served, tmp_path):
+    deployment = api(served, "deployments/name/characterise/manual")
+    parameters = {"out": str(tmp_path / "o"), "params": {"quality": {"sharpness": 1}}}
+    run = api(
+        served,
+        f"deployments/{deployment['id']}/create_flow_run",
+        {"parameters": parameters, "enforce_parameter_schema": False},
+    )
+    state = wait_for_run(served, run["id"])
+    assert state["type"] == "FAILED"
+    assert "sharpness" in state["message"]
+    assert not (tmp_path / "o").exists()
+
+
+def test_the_nightly_deployment_has_its_schedule(served):
+    nightly = api(served, "deployments/name/characterise/nightly")
+    assert nightly["schedules"][0]["schedule"]["cron"] == "0 2 * * *"
+    assert nightly["entrypoint"] == "flows.characterise:characterise"
+
+
+def test_every_socket_is_on_loopback(served):
+    process = psutil.Process(served.process.pid)
+    listening = [
+        connection.laddr.ip
+        for child in [process, *process.children(recursive=True)]
+        for connection in child.net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert listening
+    assert set(listening) == {"127.0.0.1"}
+
+
+@contextlib.contextmanager
+def dask(*arguments, cwd):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "distributed.cli." + arguments[0], *arguments[1:]],
+        cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def test_the_same_flow_on_a_scheduler_with_two_separate_workers(
+    served, scalemark, tmp_path, direct_rows
+):
+    address_file = tmp_path / "scheduler.json"
+    scheduler = ("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+    worker = ("dask_worker", "--scheduler-file", str(address_file), "--nthreads", "1")
+    worker += ("--host", "127.0.0.1", "--no-dashboard")
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(dask(*scheduler, "--scheduler-file", str(address_file), cwd=tmp_path))
+        for _ in range(2):
+            stack.enter_context(dask(*worker, cwd="/"))
+        until = time.monotonic() + 60
+        while not address_file.exists() and time.monotonic() < until:
+            time.sleep(0.1)
+        address = json.loads(address_file.read_text())["address"]
+        done = scalemark(
+            "run", ROOT / "examples/archive", "--out", tmp_path / "out",
+            "--scheduler", address, **served.environment,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert pq.read_table(tmp_path / "out/items.parquet").equals(direct_rows)
+    runs = api(served, "flow_runs/filter", {"limit": 100})
+    [run] = [run for run in runs if run["parameters"].get("scheduler") == address]
+    assert run["state"]["type"] == "COMPLETED"
+
+
+def test_a_second_server_on_the_port_is_refused(served, scalemark, tmp_path):
+    done = scalemark("serve", "--home", tmp_path, "--port", served.port)
+    assert done.returncode == 2
+    assert f"port {served.port} is taken" in done.stderr
