@@ -31,6 +31,7 @@ app = App(
     help="Characterise a folder of images and signals: what is in it, and what is wrong with it.",
     help_epilogue=EXIT_CODES,
     help_format="plaintext",
+    suppress_keyboard_interrupt=False,
     version=lambda: __import__("importlib.metadata").metadata.version("scalemark"),
 )
 

@@ -4,8 +4,10 @@ import importlib
 import ipaddress
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,7 +22,6 @@ SETTINGS = {
     "distributed.scheduler.allowed-failures": 1,
     "distributed.worker.daemon": True,
     "distributed.comm.timeouts.connect": "15s",
-    "distributed.logging.distributed": "error",
 }
 KEYS = {"cluster_class", "cluster_kwargs", "adapt_kwargs"}
 
@@ -58,6 +59,8 @@ def opened(
         raise UsageError("--workers is for the cluster on this machine: leave it out here")
     if workers is not None and workers < 1:
         raise UsageError(f"--workers must be 1 or more, got {workers}")
+    importlib.import_module("distributed")  # before: imported inside, its defaults go when ours do
+    logging.getLogger("distributed").setLevel(logging.ERROR)
     with dask.config.set(SETTINGS):
         if scheduler:
             yield from _at_address(scheduler)
@@ -70,8 +73,8 @@ def opened(
 def _local(workers: int) -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
-    with (
-        LocalCluster(
+    with _deaf_to_interrupts():
+        local = LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             host="127.0.0.1",
@@ -79,10 +82,23 @@ def _local(workers: int) -> Iterator[Any]:
             dashboard_address="127.0.0.1:0",
             scheduler_kwargs={"dashboard": False},
             silence_logs=logging.CRITICAL,
-        ) as local,
-        Client(local) as client,
-    ):
+        )
+    with local, Client(local) as client:
         yield client
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Let what is started here, and all that it starts, not hear the Ctrl-C of a terminal.
+
+    A terminal interrupts every process of the run; workers are to finish what this one drains.
+    """
+    resource_tracker.ensure_running()  # now: its start lifts the block again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _at_address(address: str) -> Iterator[Any]:
@@ -119,7 +135,8 @@ def _configured(path: Path) -> Iterator[Any]:
     module, _, name = config["cluster_class"].rpartition(".")
     try:
         cluster_class = getattr(importlib.import_module(module), name)
-        cluster = cluster_class(**config.get("cluster_kwargs", {}))
+        with _deaf_to_interrupts():
+            cluster = cluster_class(**config.get("cluster_kwargs", {}))
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise UsageError(f"{path}: cannot make {config['cluster_class']}: {error}") from error
     with cluster, Client(cluster) as client:

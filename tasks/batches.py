@@ -11,7 +11,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -257,9 +257,9 @@ class _Window:
         until = time.monotonic() + DRAIN_SECONDS
         while self.flight and time.monotonic() < until and self.client.status == "running":
             for future in [future for future in self.flight if future.done()]:
-                if future.status == "finished":
-                    self.carrier.finish(future.result())
                 del self.flight[future]
+                with suppress(Exception):  # what is not committed now is done by the next run
+                    self.carrier.finish(future.result())
             time.sleep(0.05)
 
 

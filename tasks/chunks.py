@@ -4,7 +4,6 @@ A chunk that is missing or damaged is an error, never a fill value.
 """
 
 import asyncio
-import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -93,12 +92,16 @@ def _create(group: zarr.Group, path: str, variable: Variable, stack: Stack, slot
     )
 
 
-def describe(root: Path, tree: str, stack: Stack, attributes: dict[str, Any]) -> None:
-    """Write provenance beside the results of one stack."""
-    group = zarr.open_group(DurableStore(root), path=f"{tree}/{stack.name}", mode="a")
-    text = {key: json.dumps(value, sort_keys=True) for key, value in attributes.items()}
-    if any(group.attrs.get(key) != value for key, value in text.items()):
-        group.attrs.update(text)
+def describe(
+    root: Path, variables: tuple[Variable, ...], stack: Stack, provenance: dict[str, str]
+) -> None:
+    """Write beside every result what it was made with, `attrs["params"]` among it."""
+    for variable in variables:
+        path = variable.path(stack)
+        if (root / path / "zarr.json").exists():
+            array = _open(root, path, "r+")
+            if any(array.attrs.get(key) != value for key, value in provenance.items()):
+                array.attrs.update(provenance)
 
 
 def read(root: Path, variable: Variable, stack: Stack, slots: slice, *inner: slice) -> Array:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.luma import to_gray
+from core.luma import BLUE, GREEN, RED, to_gray
 from tasks import batches, chunks, probe, store, worklist
 from tasks.bands import Thumbnail, recut
 from tasks.batches import Batch, Item, Order
@@ -18,6 +18,7 @@ from tasks.store import Stack
 
 VERSION = 1
 STEP = "ingest"
+GRAY = f"{RED} R + {GREEN} G + {BLUE} B in the input's class, integers rounded half away from zero"
 Array = NDArray[Any]
 
 
@@ -30,6 +31,8 @@ def ingest(order: Order) -> None:
         ):
             step = worklist.Step(name=STEP, kind=kind, mark=fingerprint(VERSION))
             worklist.reserve(ledger, order.output, kind, variables)
+            gray = {"gray": GRAY} if kind == "image" else {}
+            worklist.make_room(ledger, order.output, step, variables, **gray)
             worklist.carry_out(ledger, step, order, work)
 
 

@@ -30,16 +30,26 @@ def owned(path: Path) -> Iterator[str]:
     except OSError as error:
         raise StoreFailed(f"cannot write in {path.parent}: {error.strerror}") from error
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy(_describe(path)) from None
+        if not _acquired(handle):
+            raise Busy(_describe(path))
         token = uuid.uuid4().hex
         _write(handle, token)
         yield token
         os.ftruncate(handle, 0)
     finally:
         os.close(handle)
+
+
+def _acquired(handle: int) -> bool:
+    """Try for half a second: `owner` below holds the lock for a moment when it looks."""
+    for attempt in range(6):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.1 if attempt < 5 else 0.0)
+        else:
+            return True
+    return False
 
 
 def _write(handle: int, token: str) -> None:

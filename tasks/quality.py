@@ -234,5 +234,5 @@ def _carry_out(
     variables: tuple[store.Variable, ...],
 ) -> None:
     with Ledger(order.output.ledger) as ledger:
-        worklist.make_room(ledger, order.output, "image", variables, {step.name: step.mark})
+        worklist.make_room(ledger, order.output, step, variables)
         worklist.carry_out(ledger, step, order, work)

@@ -46,7 +46,7 @@ def walk(source: Path, output: Path | None = None) -> Iterator[Found]:
     """
     if source.is_dir() and not is_array(source):
         own = os.fsencode(output.resolve()) if output else b""
-        yield from _walk_folder(os.fsencode(source.resolve()), b"", own)
+        yield from _walk_folder(os.fsencode(source.resolve()), own)
     else:
         yield _found(os.fsencode(source.name), source.lstat(), source)
 
@@ -59,51 +59,54 @@ def is_array(folder: Path) -> bool:
         return False
 
 
-def _walk_folder(root: bytes, below: bytes, own: bytes) -> Iterator[Found]:
-    folder = os.path.join(root, below) if below else root  # noqa: PTH118  (bytes)
-    try:
-        with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in entries)
-    except OSError as error:
-        yield _unreadable(below or b".", "the folder cannot be listed", error)
-        return
-    for name in names:
-        path = os.path.join(below, name) if below else name  # noqa: PTH118
-        yield from _visit(root, path, own)
+def _walk_folder(root: bytes, own: bytes) -> Iterator[Found]:
+    waiting = [b""]  # no recursion: a folder may lie a thousand deep
+    while waiting:
+        below = waiting.pop()
+        try:
+            with os.scandir(os.path.join(root, below)) as entries:  # noqa: PTH118  (bytes)
+                names = sorted(entry.name for entry in entries)
+        except OSError as error:
+            yield _unlisted(below, error)
+            continue
+        for name in names:
+            path = os.path.join(below, name)  # noqa: PTH118
+            found, folder = _visit(root, path, own)
+            if found:
+                yield found
+            if folder:
+                waiting.append(path)
 
 
-def _visit(root: bytes, path: bytes, own: bytes) -> Iterator[Found]:
+def _unlisted(below: bytes, error: OSError) -> Found:
+    return Found(
+        path=below or b".",
+        code="permission" if isinstance(error, PermissionError) else "io-error",
+        reason=f"the folder cannot be listed: {error.strerror}",
+        status="quarantined",
+    )
+
+
+def _visit(root: bytes, path: bytes, own: bytes) -> tuple[Found | None, bool]:
+    """Return the row that a name gets, if any, and whether it is a folder to walk."""
     full = Path(os.fsdecode(os.path.join(root, path)))  # noqa: PTH118
     try:
         status = full.lstat()
+        if not stat.S_ISDIR(status.st_mode):
+            return _found(path, status, full), False
+        if is_array(full):
+            return Found(path=path, mtime_ns=newest(full)), False
     except OSError as error:
-        yield _unreadable(path, "cannot be read", error)
-        return
-    if not stat.S_ISDIR(status.st_mode):
-        yield _found(path, status, full)
-    elif os.fsencode(full) == own:
-        yield Found(path=path, code="own", reason="the output folder of this run, not entered")
-    elif full.name.startswith("."):
-        yield Found(path=path, code="hidden", reason="a hidden folder, not entered")
-    elif is_array(full):
-        yield Found(path=path, size=0, mtime_ns=newest(full))
-    else:
-        if full.suffix.lower() in EXPECTED:
-            yield Found(
-                path=path,
-                code="folder",
-                reason="a folder, though its name has a suffix; what it holds is read",
-            )
-        yield from _walk_folder(root, path, own)
-
-
-def _unreadable(path: bytes, what: str, error: OSError) -> Found:
-    return Found(
-        path=path,
-        code="permission" if isinstance(error, PermissionError) else "io-error",
-        reason=f"{what}: {error.strerror}",
-        status="quarantined",
-    )
+        reason = f"cannot be read: {error.strerror}"
+        return Found(path=path, code="io-error", reason=reason, status="quarantined"), False
+    if os.fsencode(full) == own:
+        return Found(path=path, code="own", reason="the output folder of this run"), False
+    if full.name.startswith("."):
+        return Found(path=path, code="hidden", reason="a hidden folder, not entered"), False
+    if full.suffix.lower() in EXPECTED:
+        reason = "a folder, though its name has a suffix; what it holds is read"
+        return Found(path=path, code="folder", reason=reason), True
+    return None, True
 
 
 def _found(path: bytes, status: os.stat_result, full: Path) -> Found:

@@ -15,7 +15,7 @@ def describe_signals(order: Order) -> None:
     mark = fingerprint(VERSION, {"ingest version": ingest.VERSION})
     step = worklist.Step(name=STEP, kind="signal", mark=mark)
     with Ledger(order.output.ledger) as ledger:
-        worklist.make_room(ledger, order.output, "signal", store.DESCRIPTORS, {STEP: mark})
+        worklist.make_room(ledger, order.output, step, store.DESCRIPTORS)
         worklist.carry_out(ledger, step, order, describe_batch)
 
 

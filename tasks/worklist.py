@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from sqlite3 import Row
-from typing import Any
 
 from tasks import batches, chunks, progress
 from tasks.batches import Batch, Item, Order, Work
@@ -64,20 +63,20 @@ def reserve(ledger: Ledger, output: Output, kind: str, variables: tuple[Variable
 def make_room(
     ledger: Ledger,
     output: Output,
-    kind: str,
+    step: Step,
     variables: tuple[Variable, ...],
-    attributes: dict[str, Any],
+    **provenance: str,
 ) -> None:
-    """Make a step's variables in every stack, and write its provenance beside them."""
+    """Make a step's variables in every stack, and write beside them what they are made with."""
     names = ledger.rows(
         "SELECT name, slots FROM stack WHERE name IN "
         "(SELECT DISTINCT stack FROM item WHERE kind = ?)",
-        (kind,),
+        (step.kind,),
     )
     for name, slots in names:
-        stack = Stack.parse(kind, name)
+        stack = Stack.parse(step.kind, name)
         chunks.ensure(output.store, stack, variables, slots)
-        chunks.describe(output.store, variables[0].tree, stack, attributes)
+        chunks.describe(output.store, variables, stack, {"params": step.mark, **provenance})
 
 
 def carry_out(ledger: Ledger, step: Step, order: Order, work: Work) -> None:

@@ -27,7 +27,7 @@ _CANDIDATES = (
 _PREAMBLE = re.compile(r"(?:[ ]*(?:#[^\r\n]*)?(?:\r\n|\r|\n|\Z))*+")
 _BLANKS = re.compile(r"[ \t]+")
 _EDGES = re.compile(r"(?:\A|(?<=[\r\n]))\t|\t(?=[\r\n]|\Z)")
-_LINES = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)")
+_LINE_ENDS = re.compile(r"\r\n|\r|\n")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,8 +98,8 @@ def sniff(text: str) -> Dialect | None:
 def _sample_end(text: str, start: int) -> int:
     """Where to stop looking: after three lines at least, however long they are."""
     end = start
-    for line in itertools.islice(_LINES.finditer(text, start), 3):
-        end = line.end()
+    for mark in itertools.islice(_LINE_ENDS.finditer(text, start), 3):
+        end = mark.end()
     return max(end, start + SAMPLE_CHARACTERS)
 
 

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tasks import chunks, store
+from tasks.ingest import GRAY
 from tasks.ledger import Ledger
 from tasks.output import Output
 from tasks.report import page, thumbnails
@@ -241,7 +242,7 @@ def _provenance(ledger: Ledger, table: Table) -> page.Provenance:
     routes = Counter(route for route in table["route"].to_pylist() if route)
     return page.Provenance(
         versions=json.loads(runs[0]["versions"]) if runs else versions(),
-        parameters=json.loads(runs[0]["params"]) if runs else {},
+        parameters={"gray": GRAY, **(json.loads(runs[0]["params"]) if runs else {})},
         routes=tuple(page.Count(route, number) for route, number in routes.most_common(50)),
         runs=tuple(
             page.Run(

@@ -143,7 +143,10 @@ def test_the_store_opens_as_a_tree_with_plain_xarray(run):
     assert (
         float(group["piqe"][row_of(rows, "small.png")["slot"]]) == row_of(rows, "small.png")["piqe"]
     )
-    assert json.loads(json.loads(group.attrs["piqe"]))["params"]["activity_threshold"] == 0.1
+    made_with = json.loads(group["piqe"].attrs["params"])
+    assert made_with["params"]["activity_threshold"] == 0.1
+    gray = tree["images"][row_of(rows, "small.png")["stack"]]["image"].attrs["gray"]
+    assert gray.startswith("0.298936")
 
 
 def test_the_summary_counts_and_ranks(run):
