@@ -67,9 +67,9 @@ def summary_markdown(summary: Summary) -> str:
         lines += [f"* {code}: {number}" for code, number in summary.quarantined.items()]
     if summary.worst:
         lines += ["", "| worst images | PIQE |", "|---|---:|"]
-        lines += [f"| {plain_text(item.path)} | {item.score:.1f} |" for item in summary.worst]
+        lines += [f"| {plain_text(item.name)} | {item.score:.1f} |" for item in summary.worst]
     output = summary.output
-    lines += ["", f"Report: `{output.report}`", f"Table: `{output.parquet}`"]
+    lines += ["", f"Report: `{output.report}`", "", f"Table: `{output.parquet}`"]
     return "\n".join(lines)
 
 

@@ -78,5 +78,8 @@ def _publish(summary: Summary) -> None:
     create_markdown_artifact(summary_markdown(summary), key="summary", description="The run")
     create_table_artifact(worst_rows(summary), key="worst-items", description="The worst images")
     create_link_artifact(
-        f"file://{os.fspath(summary.output.report)}", key="report", link_text="report.html"
+        f"file://{os.fspath(summary.output.report)}",
+        key="report",
+        link_text="report.html",
+        description="The report, on the machine that ran the flow",
     )

@@ -15,7 +15,8 @@ OFFLINE = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
 }
-QUIET = {"PREFECT_LOGGING_LEVEL": "WARNING", "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore"}
+# What goes wrong is told once, by `main`.
+QUIET = {"PREFECT_LOGGING_LEVEL": "CRITICAL", "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore"}
 EXIT_CODES = """Exit codes:
   0  everything is ok or flagged
   1  an unexpected failure
@@ -100,9 +101,10 @@ def _run_flow(source: Path, out: Path, params: Any, terminal: Any, where: dict[s
 
     session.require_startable(source, out)
     from flows.characterise import characterise
+    from flows.server import api
 
     cluster = where.pop("cluster")
-    with progress.listening(terminal):
+    with api(), progress.listening(terminal):
         characterise(
             str(source.absolute()),
             str(out.absolute()),
@@ -127,15 +129,17 @@ def _params(
     from flows.parameters import read_params
     from tasks.errors import UsageError
 
-    if max_pixels is not None and max_pixels < 1:
-        raise UsageError(f"--max-pixels must be 1 or more, got {max_pixels}")
     params = read_params(path)
     if only is not None:
         params = replace(params, only=only)
     if mscn_maps is not None:
         params = replace(params, quality=replace(params.quality, mscn_maps=mscn_maps))
     if max_pixels is not None:
-        params = replace(params, limits=replace(params.limits, max_pixels=max_pixels))
+        try:
+            limits = replace(params.limits, max_pixels=max_pixels)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+        params = replace(params, limits=limits)
     return replace(params, retry_failed=params.retry_failed or retry_failed)
 
 
@@ -213,6 +217,9 @@ def main() -> None:
     try:
         code = app(result_action="return_value")
     except KeyboardInterrupt:
+        # Impatience must not cut short the ending of what is being ended.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         _complain("stopped; the same command goes on from here")
         code = 130
     except Exception as error:

@@ -107,8 +107,10 @@ def _at_address(address: str) -> Iterator[Any]:
     require_private(address)
     try:
         client = Client(address, timeout="15s")
-    except (OSError, TimeoutError, ValueError) as error:
+    except (OSError, TimeoutError) as error:
         raise ClusterLost(f"no Dask scheduler answers at {address}: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"--scheduler {address} cannot be used: {error}") from error
     with client:
         yield client
 
@@ -132,12 +134,14 @@ def _configured(path: Path) -> Iterator[Any]:
     from distributed import Client
 
     config = read_cluster(path)
-    module, _, name = config["cluster_class"].rpartition(".")
+    module, _, name = str(config["cluster_class"]).rpartition(".")
     try:
         cluster_class = getattr(importlib.import_module(module), name)
+        if not isinstance(cluster_class, type) or not hasattr(cluster_class, "__enter__"):
+            raise TypeError("it is no class of Dask clusters")
         with _deaf_to_interrupts():
             cluster = cluster_class(**config.get("cluster_kwargs", {}))
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError, RuntimeError) as error:
         raise UsageError(f"{path}: cannot make {config['cluster_class']}: {error}") from error
     with cluster, Client(cluster) as client:
         if "adapt_kwargs" in config:
@@ -149,12 +153,12 @@ def read_cluster(path: Path) -> dict[str, Any]:
     """Read a cluster file, checked."""
     try:
         config = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"cannot read the cluster file {path}: {error}") from error
     if not isinstance(config, dict) or "cluster_class" not in config or set(config) - KEYS:
         raise UsageError(
             f"{path} must hold cluster_class, and may hold cluster_kwargs and adapt_kwargs; "
-            f"got {sorted(config) if isinstance(config, dict) else type(config).__name__}"
+            f"got {sorted(map(str, config)) if isinstance(config, dict) else type(config).__name__}"
         )
     return config
 

@@ -5,18 +5,14 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from flows.server import PROJECT, running, serving
 from tasks.errors import RunError, UsageError
 
 POOL = "scalemark"
-PROJECT = Path(__file__).parents[1]
-START_SECONDS = 90.0
-STOP_SECONDS = 15.0
 
 
 def serve_until_stopped(console: Any, home: Path, port: int, settings: Mapping[str, str]) -> int:  # noqa: ANN401
@@ -43,24 +39,18 @@ def serve_until_stopped(console: Any, home: Path, port: int, settings: Mapping[s
         "PREFECT_WORKER_QUERY_SECONDS": "2",
         "PREFECT_CLI_PROMPT": "false",
     }
-    with ExitStack() as stack:
-        console.print("starting the server …")
-        log = stack.enter_context((home / "server.log").open("ab"))
-        server = stack.enter_context(
-            _running(
-                ["server", "start", "--host", "127.0.0.1", "--port", str(port)], environment, log
-            )
-        )
-        _wait_until_healthy(port, server, home / "server.log")
+    console.print("starting the server …")
+    with serving(port, environment, home / "server.log") as server:
         _prefect(["work-pool", "create", POOL, "--type", "process", "--overwrite"], environment)
         _prefect(["deploy", "--all", "--no-prompt"], environment)
-        log = stack.enter_context((home / "worker.log").open("ab"))
-        worker = stack.enter_context(
-            _running(["worker", "start", "--pool", POOL, "--type", "process"], environment, log)
-        )
-        console.print(f"open http://127.0.0.1:{port}/deployments", soft_wrap=True)
-        console.print(f"logs are in {home}; Ctrl-C stops everything", soft_wrap=True)
-        _watch({"server": server, "worker": worker})
+        arguments = ["worker", "start", "--pool", POOL, "--type", "process"]
+        with (
+            (home / "worker.log").open("ab") as log,
+            running(arguments, environment, log) as worker,
+        ):
+            console.print(f"open http://127.0.0.1:{port}/deployments", soft_wrap=True)
+            console.print(f"logs are in {home}; Ctrl-C stops everything", soft_wrap=True)
+            _watch({"server": server, "worker": worker})
     return 0
 
 
@@ -73,44 +63,6 @@ def _require_free(port: int) -> None:
             raise UsageError(
                 f"port {port} is taken: a server may be running already; else choose --port"
             ) from error
-
-
-@contextmanager
-def _running(
-    arguments: list[str],
-    environment: dict[str, str],
-    log: Any,  # noqa: ANN401
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a Prefect process of ours, out of reach of the terminal's Ctrl-C; end it at the end."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "prefect", *arguments],
-        env=environment,
-        cwd=PROJECT,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait_until_healthy(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + START_SECONDS
-    while time.monotonic() < until and server.poll() is None:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health", timeout=2):
-                return
-        except OSError:
-            time.sleep(0.3)
-    raise RunError(f"the Prefect server did not start; {log} says why")
 
 
 def _prefect(arguments: list[str], environment: dict[str, str]) -> None:

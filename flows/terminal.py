@@ -40,7 +40,6 @@ class Terminal:
         self._began: dict[str, float] = {}
 
     def __enter__(self) -> "Terminal":
-        self._bars.start()
         return self
 
     def __exit__(
@@ -58,6 +57,7 @@ class Terminal:
             return
         if event.total == 0:
             return
+        self._bars.start()
         began = self._began.setdefault(event.stage, time.monotonic())
         if event.stage not in self._ids:
             self._ids[event.stage] = self._bars.add_task(event.stage, total=event.total, speed="")
@@ -109,8 +109,8 @@ def _worst(summary: Summary) -> Table:
     table.add_column("path", overflow="fold")
     table.add_column("why flagged")
     for item in summary.worst:
-        name = item.path + (f" ({item.part})" if item.part else "")
-        table.add_row(f"{item.score:.1f}", Text(printable(name)), Text(printable(item.reason)))
+        name, reason = Text(printable(item.name)), Text(printable(item.reason))
+        table.add_row(f"{item.score:.1f}", name, reason)
     return table
 
 

@@ -42,11 +42,15 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Items that one worker carries together; `start` is the first slot of their chunk."""
+    """Items that one worker carries together; `start` is the first slot of their chunk.
+
+    The chunk is `shared` if it holds results of items outside the batch too.
+    """
 
     items: tuple[Item, ...]
     stack: str = ""
     start: int = 0
+    shared: bool = False
     attempts: int = 0
 
 

@@ -5,7 +5,8 @@ A chunk that is missing or damaged is an error, never a fill value.
 
 import asyncio
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import zarr
 from numpy.typing import ArrayLike, NDArray
 from zarr.abc.store import ByteRequest
-from zarr.codecs import ZstdCodec
+from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import LocalStore
 
@@ -65,17 +66,33 @@ def _open(root: Path, path: str, mode: str) -> zarr.Array[Any]:
 
 def ensure(root: Path, stack: Stack, variables: tuple[Variable, ...], slots: int) -> None:
     """Make every variable of a stack, or lengthen it to `slots`."""
+    with _failing(root):
+        for variable in variables:
+            if variable is IMAGE and stack.in_place:
+                continue
+            path = variable.path(stack)
+            if (root / path / "zarr.json").exists():
+                array = _open(root, path, "r+")
+                if array.shape[0] < slots:
+                    array.resize(variable.shape(stack, slots))
+            else:
+                _create(_groups(root, variable.tree, stack), path, variable, stack, slots)
+
+
+@contextmanager
+def _failing(root: Path, what: str = "the store") -> Iterator[None]:
+    """Say which write the system refused."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreFailed(f"cannot write {what} in {root}: {error.strerror or error}") from error
+
+
+def _groups(root: Path, tree: str, stack: Stack) -> zarr.Group:
+    """Make a stack's groups from the root down, so that a kill leaves none without its parent."""
     group = zarr.open_group(DurableStore(root), mode="a")
-    for variable in variables:
-        if variable is IMAGE and stack.in_place:
-            continue
-        path = variable.path(stack)
-        if (root / path / "zarr.json").exists():
-            array = _open(root, path, "r+")
-            if array.shape[0] < slots:
-                array.resize(variable.shape(stack, slots))
-        else:
-            _create(group, path, variable, stack, slots)
+    group.require_group(tree).require_group(stack.name)
+    return group
 
 
 def _create(group: zarr.Group, path: str, variable: Variable, stack: Stack, slots: int) -> None:
@@ -85,7 +102,7 @@ def _create(group: zarr.Group, path: str, variable: Variable, stack: Stack, slot
         shape=variable.shape(stack, slots),
         chunks=variable.chunks(stack),
         dtype=dtype,
-        compressors=ZstdCodec(level=1, checksum=True),
+        compressors=(ZstdCodec(level=1, checksum=True), Crc32cCodec()),
         fill_value=np.nan if dtype.kind == "f" else 0,
         dimension_names=variable.dims,
         attributes={"units": variable.units, "long_name": variable.long_name},
@@ -96,12 +113,13 @@ def describe(
     root: Path, variables: tuple[Variable, ...], stack: Stack, provenance: dict[str, str]
 ) -> None:
     """Write beside every result what it was made with, `attrs["params"]` among it."""
-    for variable in variables:
-        path = variable.path(stack)
-        if (root / path / "zarr.json").exists():
-            array = _open(root, path, "r+")
-            if any(array.attrs.get(key) != value for key, value in provenance.items()):
-                array.attrs.update(provenance)
+    with _failing(root):
+        for variable in variables:
+            path = variable.path(stack)
+            if (root / path / "zarr.json").exists():
+                array = _open(root, path, "r+")
+                if any(array.attrs.get(key) != value for key, value in provenance.items()):
+                    array.attrs.update(provenance)
 
 
 def read(root: Path, variable: Variable, stack: Stack, slots: slice, *inner: slice) -> Array:
@@ -131,20 +149,31 @@ def write(
     path = variable.path(stack)
     if variable.dtype and values.dtype != np.dtype(variable.dtype):
         raise ValueError(f"{path}: {values.dtype}, expected {variable.dtype}")
-    try:
+    with _failing(root, path):
         _open(root, path, "r+")[(slots, *inner)] = values
-    except OSError as error:
-        raise StoreFailed(f"cannot write {path} in {root}: {error.strerror or error}") from error
 
 
 def update(
-    root: Path, variable: Variable, stack: Stack, start: int, values: Mapping[int, ArrayLike]
+    root: Path,
+    variable: Variable,
+    stack: Stack,
+    start: int,
+    values: Mapping[int, ArrayLike],
+    *,
+    shared: bool = False,
 ) -> None:
-    """Write some slots of the chunk that begins at `start`, keeping its others."""
+    """Write some slots of the chunk that begins at `start`, keeping its others.
+
+    Raises
+    ------
+    DamagedChunk
+        When the others cannot be kept; also, where the chunk is `shared` with results that were
+        committed before, when it is missing.
+    """
     count = stack.slots_per_chunk
     slots = slice(start, start + count)
     shape = variable.shape(stack, count)
-    if len(values) < count and _chunk_exists(root, variable, stack, start):
+    if len(values) < count and (shared or _chunk_exists(root, variable, stack, start)):
         whole = read(root, variable, stack, slots)
     else:
         dtype = np.dtype(variable.dtype or stack.dtype)

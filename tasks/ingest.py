@@ -72,27 +72,28 @@ def ingest_images(order: Order, batch: Batch) -> list[Outcome]:
     good = {outcome.item for outcome in outcomes if not outcome.code}
     kept = [item for item in batch.items if item.id in good]
     if kept and order.still_valid():
-        _write_frames(order.output.store, stack, batch.start, kept, frames, small)
+        _write_frames(order.output.store, stack, batch, kept, frames, small)
     return outcomes
 
 
 def _write_frames(
     root: Path,
     stack: Stack,
-    start: int,
+    batch: Batch,
     kept: list[Item],
     frames: dict[int, Array],
     small: dict[int, Array],
 ) -> None:
-    if not stack.tiled and not stack.in_place:
-        chunks.update(root, store.IMAGE, stack, start, {i.slot: frames[i.slot] for i in kept})
-    chunks.update(root, store.SMALL, stack, start, {i.slot: small[i.slot] for i in kept})
+    whole = () if stack.tiled or stack.in_place else ((store.IMAGE, frames),)
     for variable, values in (
+        *whole,
+        (store.SMALL, small),
         (store.HEIGHT, {item.slot: item.shape[0] for item in kept}),
         (store.WIDTH, {item.slot: item.shape[1] for item in kept}),
         (store.FRAME_ITEM, {item.slot: item.id for item in kept}),
     ):
-        chunks.update(root, variable, stack, start, values)
+        slots = {item.slot: values[item.slot] for item in kept}
+        chunks.update(root, variable, stack, batch.start, slots, shared=batch.shared)
 
 
 class _Frame:
@@ -169,7 +170,7 @@ def ingest_signals(order: Order, batch: Batch) -> list[Outcome]:
             outcomes.append(refusal_of(item, error))
     if signals and order.still_valid():
         ids = {item.slot: item.id for item in batch.items if item.slot in signals}
-        _write_signals(order.output.store, stack, batch.start, signals, ids)
+        _write_signals(order.output.store, stack, batch, signals, ids)
     return outcomes
 
 
@@ -191,7 +192,7 @@ def _facts(signal: Signal) -> tuple[tuple[str, str], ...]:
 
 
 def _write_signals(
-    root: Path, stack: Stack, start: int, signals: dict[int, Signal], ids: dict[int, int]
+    root: Path, stack: Stack, batch: Batch, signals: dict[int, Signal], ids: dict[int, int]
 ) -> None:
     values = {slot: signal.values for slot, signal in signals.items()}
     x = {
@@ -205,4 +206,4 @@ def _write_signals(
         (store.LENGTH, lengths),
         (store.SERIES_ITEM, ids),
     ):
-        chunks.update(root, variable, stack, start, slots)
+        chunks.update(root, variable, stack, batch.start, slots, shared=batch.shared)

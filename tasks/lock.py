@@ -33,7 +33,10 @@ def owned(path: Path) -> Iterator[str]:
         if not _acquired(handle):
             raise Busy(_describe(path))
         token = uuid.uuid4().hex
-        _write(handle, token)
+        try:
+            _write(handle, token)
+        except OSError as error:
+            raise StoreFailed(f"cannot write {path}: {error.strerror}") from error
         yield token
         os.ftruncate(handle, 0)
     finally:

@@ -45,8 +45,10 @@ class Params:
     def __post_init__(self) -> None:
         if self.only not in ("all", "images", "signals"):
             raise ValueError(f"only must be all, images or signals, got {self.only!r}")
-        if not self.item_timeout > 0:
-            raise ValueError(f"item_timeout must be positive, got {self.item_timeout}")
+        if not 0 < self.item_timeout <= 1e9:
+            raise ValueError(
+                f"item_timeout must be positive, and 1e9 at most, got {self.item_timeout}"
+            )
 
 
 def plain(step: Step) -> Step:

@@ -187,7 +187,11 @@ def _commit(ledger: Ledger, mark: str, outcomes: list[Outcome]) -> None:
 
 
 def _path_of(ledger: Ledger, item: int) -> bytes:
-    return bytes(ledger.execute("SELECT path FROM item WHERE id = ?", (item,)).fetchone()[0])
+    """Return the path of a file that killed its worker; of many parts, it has no row itself."""
+    waiting = ledger.execute(
+        "SELECT path FROM file WHERE probed IS NULL AND seen = ?", (ledger.run,)
+    )
+    return next(bytes(row["path"]) for row in waiting if item_id(row["path"], "") == item)
 
 
 def _refuse(ledger: Ledger, path: bytes, outcome: Outcome, facts: dict[str, Any]) -> None:
@@ -236,7 +240,13 @@ def _distinct(parts: tuple[Part, ...]) -> list[Part]:
 def _list_part(
     ledger: Ledger, path: bytes, ordinal: int, part: Part, facts: dict[str, Any]
 ) -> None:
+    item = item_id(path, part.name)
     stack = Stack.of(part.kind, part.shape, part.dtype, in_place=part.in_place)
+    # A failure is no result: the step that failed is done again.
+    ledger.execute(
+        "DELETE FROM done WHERE item = ?1 AND step = (SELECT failed FROM item WHERE id = ?1)",
+        (item,),
+    )
     height, width = part.shape if part.kind == "image" else (None, None)
     ledger.execute(
         "INSERT INTO item (id, path, part, ordinal, kind, format, height, width, samples, dtype, "
@@ -247,7 +257,7 @@ def _list_part(
         "hash = excluded.hash, status = 'pending', code = '', reason = '', failed = '', "
         "slot = CASE WHEN stack = excluded.stack THEN slot END, stack = excluded.stack",
         (
-            item_id(path, part.name),
+            item,
             path,
             part.name,
             ordinal,

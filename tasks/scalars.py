@@ -28,6 +28,12 @@ class Scalars:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._read = cache(self._read_stack)
+        self._damaged: dict[tuple[str, str], set[int]] = {}
+
+    def damaged(self, kind: str, stack: str, slot: int) -> bool:
+        """Tell whether a chunk that holds one of an item's features is missing or damaged."""
+        self._read(kind, stack)
+        return slot // Stack.parse(kind, stack).slots_per_chunk in self._damaged[kind, stack]
 
     def of(self, kind: str, stack: str, slot: int) -> dict[str, float]:
         """Return the features of one item by name; NaN where the store has none."""
@@ -39,14 +45,20 @@ class Scalars:
 
     def _read_stack(self, kind: str, name: str) -> dict[str, NDArray[np.float64]]:
         stack = Stack.parse(kind, name)
+        damaged = self._damaged[kind, name] = set()
         return {
-            variable.name: read_leniently(self._root, variable, stack)
+            variable.name: read_leniently(self._root, variable, stack, damaged)
             for variable in FEATURES[kind]
         }
 
 
-def read_leniently(root: Path, variable: Variable, stack: Stack) -> NDArray[np.float64]:
-    """Return all values of a variable along its first axis; NaN for a missing or damaged chunk."""
+def read_leniently(
+    root: Path, variable: Variable, stack: Stack, damaged: set[int]
+) -> NDArray[np.float64]:
+    """Return all values of a variable along its first axis.
+
+    A chunk that is missing or damaged reads as NaN, and its number is put into `damaged`.
+    """
     slots = chunks.slots(root, variable, stack)
     try:
         return chunks.read(root, variable, stack, slice(0, slots))
@@ -57,5 +69,5 @@ def read_leniently(root: Path, variable: Variable, stack: Stack) -> NDArray[np.f
         try:
             values[at] = chunks.read(root, variable, stack, at)
         except chunks.DamagedChunk:
-            continue
+            damaged.add(start // stack.slots_per_chunk)
     return values

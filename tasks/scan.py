@@ -67,7 +67,7 @@ def _walk_folder(root: bytes, own: bytes) -> Iterator[Found]:
             with os.scandir(os.path.join(root, below)) as entries:  # noqa: PTH118  (bytes)
                 names = sorted(entry.name for entry in entries)
         except OSError as error:
-            yield _unlisted(below, error)
+            yield _unreadable(below or b".", "the folder cannot be listed", error)
             continue
         for name in names:
             path = os.path.join(below, name)  # noqa: PTH118
@@ -78,11 +78,11 @@ def _walk_folder(root: bytes, own: bytes) -> Iterator[Found]:
                 waiting.append(path)
 
 
-def _unlisted(below: bytes, error: OSError) -> Found:
+def _unreadable(path: bytes, what: str, error: OSError) -> Found:
     return Found(
-        path=below or b".",
+        path=path,
         code="permission" if isinstance(error, PermissionError) else "io-error",
-        reason=f"the folder cannot be listed: {error.strerror}",
+        reason=f"{what}: {error.strerror}",
         status="quarantined",
     )
 
@@ -94,11 +94,10 @@ def _visit(root: bytes, path: bytes, own: bytes) -> tuple[Found | None, bool]:
         status = full.lstat()
         if not stat.S_ISDIR(status.st_mode):
             return _found(path, status, full), False
-        if is_array(full):
+        if is_array(full) and not full.name.startswith("."):
             return Found(path=path, mtime_ns=newest(full)), False
     except OSError as error:
-        reason = f"cannot be read: {error.strerror}"
-        return Found(path=path, code="io-error", reason=reason, status="quarantined"), False
+        return _unreadable(path, "cannot be read", error), False
     if os.fsencode(full) == own:
         return Found(path=path, code="own", reason="the output folder of this run"), False
     if full.name.startswith("."):
@@ -216,3 +215,5 @@ def _mark_gone(ledger: Ledger) -> None:
             f"WHERE {gone}",
             (ledger.run,),
         )
+        # Looked at again when it returns: some of its rows may have been dropped above.
+        ledger.execute("UPDATE file SET probed = NULL WHERE seen != ?", (ledger.run,))

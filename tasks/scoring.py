@@ -36,7 +36,9 @@ def score_batch(order: Order, batch: Batch) -> list[Outcome]:
         outcomes.append(Outcome(item=item.id, pixels=item.shape[0] * item.shape[1]))
     if found[store.PIQE] and order.still_valid():
         for variable, values in found.items():
-            chunks.update(order.output.store, variable, stack, batch.start, values)
+            chunks.update(
+                order.output.store, variable, stack, batch.start, values, shared=batch.shared
+            )
     return outcomes
 
 
@@ -93,7 +95,9 @@ def mscn_batch(order: Order, batch: Batch) -> list[Outcome]:
             whole[item.slot] = np.concatenate(list(maps))
         outcomes.append(Outcome(item=item.id, pixels=item.shape[0] * item.shape[1]))
     if whole and order.still_valid():
-        chunks.update(order.output.store, store.MSCN, stack, batch.start, whole)
+        chunks.update(
+            order.output.store, store.MSCN, stack, batch.start, whole, shared=batch.shared
+        )
     return outcomes
 
 

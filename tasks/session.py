@@ -36,9 +36,11 @@ class RunParams(Protocol):
 
 def require_startable(source: Path, out: Path) -> None:
     """Refuse early, before a cluster is opened, what cannot start."""
-    _, output = _checked(source, Output(out.absolute()))
+    source, output = _checked(source, Output(out.absolute()))
     with lock.owned(output.lock):
-        pass
+        if output.ledger.exists():
+            with Ledger(output.ledger) as ledger:
+                _require_owner(ledger, source, output)
 
 
 @contextmanager
@@ -46,9 +48,10 @@ def started(source: Path, out: Path, params: RunParams) -> Iterator[Order]:
     """Own the output folder while a run lasts, and keep the run in the ledger."""
     source, output = _checked(source, Output(out.absolute()))
     with lock.owned(output.lock) as token, Ledger(output.ledger, create=True) as ledger:
-        _claim(ledger, source, output)
+        _require_owner(ledger, source, output)
         _sweep(output)
         with ledger.writing():
+            _claim(ledger, source, output)
             ledger.execute(
                 "INSERT INTO run (started, params, versions) VALUES (?, ?, ?)",
                 (_now(), json.dumps(asdict(params)), json.dumps(versions())),  # type: ignore[call-overload]
@@ -87,11 +90,15 @@ def _checked(source: Path, output: Output) -> tuple[Path, Output]:
 
 
 def _claim(ledger: Ledger, source: Path, output: Output) -> None:
+    _require_owner(ledger, source, output)
+    if ledger.get_meta("source") is None:
+        ledger.set_meta("source", json.dumps(str(source)))
+
+
+def _require_owner(ledger: Ledger, source: Path, output: Output) -> None:
     """Refuse to mix two archives in one folder."""
     owner = ledger.get_meta("source")
-    if owner is None:
-        ledger.set_meta("source", json.dumps(str(source)))
-    elif json.loads(owner) != str(source):
+    if owner is not None and json.loads(owner) != str(source):
         raise UsageError(
             f"{output.root} holds the results of {json.loads(owner)}, not of {source}: "
             "choose another --out"
@@ -124,7 +131,8 @@ def _forget_chunk(ledger: Ledger, output: Output, row: Any) -> None:  # noqa: AN
     stack = Stack.parse(row["kind"], row["stack"])
     count = stack.slots_per_chunk
     start = row["slot"] // count * count
-    variables = store.IMAGES if row["kind"] == "image" else store.SIGNALS
+    images = (*store.IMAGES, *store.QUALITY, store.MSCN)
+    variables = images if row["kind"] == "image" else (*store.SIGNALS, *store.DESCRIPTORS)
     chunks.drop(output.store, variables, stack, start)
     ledger.execute(
         "DELETE FROM done WHERE item IN (SELECT id FROM item "

@@ -34,5 +34,5 @@ def describe_batch(order: Order, batch: Batch) -> list[Outcome]:
             by_slot = {
                 item.slot: float(value) for item, value in zip(batch.items, column, strict=True)
             }
-            chunks.update(root, variable, stack, batch.start, by_slot)
+            chunks.update(root, variable, stack, batch.start, by_slot, shared=batch.shared)
     return [Outcome(item=item.id, pixels=item.shape[0]) for item in batch.items]

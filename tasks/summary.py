@@ -21,6 +21,11 @@ class Worst:
     score: float
     reason: str
 
+    @property
+    def name(self) -> str:
+        """Path and part."""
+        return f"{self.path} ({self.part})" if self.part else self.path
+
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:

@@ -1,12 +1,11 @@
 """The verdict: which items are ok, and which deserve a look, and why."""
 
-import math
 from dataclasses import dataclass
 from sqlite3 import Row
 from typing import Any, ClassVar
 
 from tasks.batches import Order
-from tasks.ledger import Ledger
+from tasks.ledger import Ledger, Outcome
 from tasks.scalars import Scalars
 
 PAGE = 1000
@@ -75,7 +74,13 @@ def judge(order: Order, params: VerdictParams) -> None:
 
 
 def _judge_item(ledger: Ledger, row: Row, scalars: Scalars, params: VerdictParams) -> None:
-    features = scalars.of(row["kind"], row["stack"], row["slot"])
+    place = row["kind"], row["stack"], row["slot"]
+    if scalars.damaged(*place):
+        reason = "its stored result is missing or damaged; --retry-failed computes it again"
+        outcome = Outcome(item=row["id"], code="store-damaged", reason=reason)
+        ledger.quarantine(outcome, LAST_STEP[row["kind"]])
+        return
+    features = scalars.of(*place)
     if row["kind"] == "image":
         reasons = image_reasons(features, params)
     else:
@@ -90,8 +95,6 @@ def _judge_item(ledger: Ledger, row: Row, scalars: Scalars, params: VerdictParam
 def image_reasons(features: dict[str, float], params: VerdictParams) -> list[str]:
     """Say what is suspect about an image."""
     score, active = features["piqe"], features["active_fraction"]
-    if math.isnan(score):
-        return ["its stored score is missing or damaged: --retry-failed computes it again"]
     if active == 0:
         return [
             "no block holds structure: it is flat or very blurred, and scores 100 by definition"

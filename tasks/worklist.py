@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from sqlite3 import Row
 
@@ -122,7 +122,7 @@ def work_list(ledger: Ledger, step: Step) -> Iterator[Batch]:
     """Yield the stale items of a step, batched by the chunk they lie in; a page at a time."""
     stack, slot = "", -1
     while rows := _page(ledger, step, stack, slot):
-        yield from _batches(rows, step.kind)
+        yield from _batches(ledger, rows, step)
         stack, slot = rows[-1]["stack"], rows[-1]["slot"]
 
 
@@ -148,9 +148,21 @@ def _chunk(row: Row, kind: str) -> tuple[str, int]:
     return row["stack"], row["slot"] // count * count
 
 
-def _batches(rows: list[Row], kind: str) -> Iterator[Batch]:
-    for (stack, start), group in groupby(rows, key=lambda row: _chunk(row, kind)):
-        yield Batch(stack=stack, start=start, items=tuple(_item(row) for row in group))
+def _batches(ledger: Ledger, rows: list[Row], step: Step) -> Iterator[Batch]:
+    for (stack, start), group in groupby(rows, key=lambda row: _chunk(row, step.kind)):
+        batch = Batch(stack=stack, start=start, items=tuple(_item(row) for row in group))
+        yield replace(batch, shared=_is_shared(ledger, step, batch))
+
+
+def _is_shared(ledger: Ledger, step: Step, batch: Batch) -> bool:
+    """Tell whether items outside the batch have results of the step in its chunk."""
+    end = batch.start + Stack.parse(step.kind, batch.stack).slots_per_chunk
+    held = ledger.rows(
+        "SELECT id FROM item JOIN done ON done.item = item.id AND done.step = ? "
+        "WHERE stack = ? AND slot >= ? AND slot < ? AND failed != ?",
+        (step.name, batch.stack, batch.start, end, step.name),
+    )
+    return not {row["id"] for row in held} <= {item.id for item in batch.items}
 
 
 def _item(row: Row) -> Item:

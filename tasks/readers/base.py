@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,8 +50,20 @@ CODES = {
 class Limits:
     """What a reader may be asked to hold in memory; checked in the header, before decoding."""
 
+    __pydantic_config__: ClassVar[dict[str, Any]] = {
+        "use_attribute_docstrings": True,
+        "extra": "forbid",
+    }
+
     max_pixels: int = 180_000_000
+    """Largest image that is decoded whole; tiled TIFF and Zarr are read in bands beyond it."""
     max_samples: int = 100_000_000
+    """Most samples that reading one signal may hold in memory."""
+
+    def __post_init__(self) -> None:
+        for name in ("max_pixels", "max_samples"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True, kw_only=True)

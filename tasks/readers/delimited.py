@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.csv
 from numpy.typing import NDArray
 
+from tasks.readers.axes import MAX_PARTS
 from tasks.readers.base import Limits, Part, Reader, Refused, Signal
 from tasks.readers.by_line import Columns, read_by_line
 from tasks.readers.cells import BLANK_WORDS, as_time, decode, decode_start
@@ -85,6 +86,14 @@ def _check_size(path: Path, limits: Limits) -> None:
         raise Refused("too-large", f"{reason}: raise the limit max_samples, or split the file")
 
 
+def _check_width(dialect: Dialect) -> None:
+    """Refuse too many columns before they are read, which takes minutes for millions."""
+    columns = dialect.kinds.count("number")
+    if columns > MAX_PARTS:
+        reason = f"{columns} columns of numbers in one file, {MAX_PARTS} are allowed"
+        raise Refused("too-large", f"{reason}: split it, or make each signal a column")
+
+
 def _table(path: Path) -> Table:
     status = path.stat()
     return _load(path, (status.st_ino, status.st_size, status.st_mtime_ns))
@@ -97,6 +106,7 @@ def _load(path: Path, _stamp: tuple[int, ...]) -> Table:
     dialect = sniff(text)
     if dialect is None:
         raise Refused("empty", "no line of data")
+    _check_width(dialect)
     try:
         columns = _by_arrow(text, dialect)
     except (pa.ArrowInvalid, ValueError):

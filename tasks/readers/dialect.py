@@ -97,10 +97,8 @@ def sniff(text: str) -> Dialect | None:
 
 def _sample_end(text: str, start: int) -> int:
     """Where to stop looking: after three lines at least, however long they are."""
-    end = start
-    for mark in itertools.islice(_LINE_ENDS.finditer(text, start), 3):
-        end = mark.end()
-    return max(end, start + SAMPLE_CHARACTERS)
+    ends = [mark.end() for mark in itertools.islice(_LINE_ENDS.finditer(text, start), 3)]
+    return max(ends[2], start + SAMPLE_CHARACTERS) if len(ends) == 3 else len(text)
 
 
 def _first_records(sample: str, delimiter: str, *, cut: bool = False) -> list[list[str]]:

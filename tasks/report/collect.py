@@ -3,7 +3,6 @@
 import json
 import time
 from collections import Counter
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,8 @@ from tasks import chunks, store
 from tasks.ingest import GRAY
 from tasks.ledger import Ledger
 from tasks.output import Output
-from tasks.report import page, thumbnails
+from tasks.report import page
+from tasks.report.pictures import Pictures
 from tasks.report.sparklines import sparkline
 from tasks.session import versions
 from tasks.store import Stack
@@ -110,7 +110,7 @@ def _image_cards(
     root: Path, images: Table, scores: NDArray[np.float64]
 ) -> tuple[page.ImageCard, ...]:
     chosen, drawn = choose(scores)
-    pictures = _Pictures(root)
+    pictures = Pictures(root)
     cards = []
     for n in chosen:
         row = images.slice(n, 1).to_pylist()[0]
@@ -134,44 +134,6 @@ def _image_cards(
             )
         )
     return tuple(cards)
-
-
-class _Pictures:
-    """Thumbnails and masks of single frames; a damaged chunk costs its pictures, no more."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._chunk = lru_cache(maxsize=8)(self._read_chunk)
-
-    def _read_chunk(self, variable: store.Variable, stack: Stack, start: int) -> Any:  # noqa: ANN401
-        slots = slice(start, start + stack.slots_per_chunk)
-        return chunks.read(self._root, variable, stack, slots)
-
-    def _frame(self, variable: store.Variable, row: dict[str, Any]) -> Any:  # noqa: ANN401
-        stack = Stack.parse("image", row["stack"])
-        start = row["slot"] // stack.slots_per_chunk * stack.slots_per_chunk
-        return self._chunk(variable, stack, start)[row["slot"] - start]
-
-    def thumbnail(self, row: dict[str, Any]) -> str:
-        """Return the picture of one image as a data address, or nothing."""
-        height, width = store.thumbnail_size(row["height"], row["width"])
-        try:
-            picture = self._frame(store.SMALL, row)[:height, :width]
-        except chunks.DamagedChunk:
-            return ""
-        return thumbnails.thumbnail(np.ascontiguousarray(picture))
-
-    def masks(self, row: dict[str, Any]) -> page.Masks | None:
-        """Return the block masks of one image, or nothing."""
-        rows, columns = -(-row["height"] // store.BLOCK), -(-row["width"] // store.BLOCK)
-        try:
-            maps = [
-                self._frame(variable, row)[:rows, :columns]
-                for variable in (store.ACTIVITY, store.ARTIFACT, store.NOISE)
-            ]
-        except chunks.DamagedChunk:
-            return None
-        return thumbnails.masks(*maps)
 
 
 def _signal_cards(root: Path, signals: Table) -> tuple[page.SignalCard, ...]:

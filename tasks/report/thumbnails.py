@@ -40,7 +40,7 @@ def thumbnail(image: NDArray[np.uint8], longest: int = 256, quality: int = 50) -
         )
     picture = Image.fromarray(np.ascontiguousarray(image))
     picture.thumbnail((longest, longest), Image.Resampling.LANCZOS, reducing_gap=2.0)
-    return _address(picture.convert("RGB"), quality=quality, method=6)
+    return _address(picture.convert("RGB"), quality=quality, method=4)
 
 
 def masks(
@@ -82,7 +82,7 @@ def masks(
         rows=picture.shape[0],
         columns=picture.shape[1],
         blocks_per_cell=factor,
-        picture=_address(Image.fromarray(picture), lossless=True, method=6, quality=100),
+        picture=_address(Image.fromarray(picture), lossless=True, method=4, quality=50),
     )
 
 

@@ -1,7 +1,11 @@
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -12,6 +16,7 @@ from tasks.errors import UsageError
 from tasks.pipeline import Params
 
 ROOT = Path(__file__).parents[2]
+SCALEMARK = str(Path(sys.executable).with_name("scalemark"))
 COMMANDS = ("run", "plan", "report", "status", "params", "serve")
 
 
@@ -121,3 +126,30 @@ def test_every_fault_of_a_parameters_file_is_named(tmp_path):
         read_params(file)
     for words in ("quality.sharpness", "only", "limits.max_pixels"):
         assert words in str(caught.value)
+
+
+def test_ctrl_c_in_a_terminal_stops_the_flow_cleanly(scalemark, tmp_path):
+    source, out = ROOT / "examples/archive", tmp_path / "out"
+    environment = {k: v for k, v in os.environ.items() if k != "PREFECT_API_URL"}
+    process = subprocess.Popen(
+        [SCALEMARK, "run", source, "--out", out],
+        env=environment | {"PREFECT_HOME": str(tmp_path / "home")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    until = time.monotonic() + 120
+    while not (out / "store.zarr").exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    children = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, signal.SIGINT)  # as the terminal does
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "stopped; the same command goes on" in said
+    assert "Traceback" not in said
+    assert len(children) > 2
+    assert not psutil.wait_procs(children, timeout=10)[1]
+    again = scalemark("run", source, "--out", out, "--direct")
+    assert again.returncode == 0, again.stderr
+    assert "40 ok" in again.stdout

@@ -1,0 +1,106 @@
+"""Prefect processes of our own on this machine: started, watched, and ended with us.
+
+They run in sessions of their own, so that a Ctrl-C in the terminal reaches us alone and we can
+tell the server how the run ended. On Linux the kernel ends them if we are killed.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tasks.errors import RunError
+
+PROJECT = Path(__file__).parents[1]
+START_SECONDS = 90.0
+STOP_SECONDS = 15.0
+
+# PR_SET_PDEATHSIG is 1; it survives exec.
+END_WITH_PARENT = """
+import ctypes, os, signal, sys
+try:
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+except AttributeError:
+    pass
+os.execv(sys.executable, [sys.executable, "-m", "prefect", *sys.argv[1:]])
+"""
+
+
+@contextmanager
+def running(
+    arguments: list[str],
+    environment: Mapping[str, str],
+    log: Any,  # noqa: ANN401
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `prefect` with `arguments` while the context lasts."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", END_WITH_PARENT, *arguments],
+        env=environment,
+        cwd=PROJECT,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def serving(port: int, environment: Mapping[str, str], log: Path) -> Iterator[Any]:
+    """Run a Prefect server on this machine's loopback while the context lasts."""
+    arguments = ["server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    with log.open("ab") as file, running(arguments, environment, file) as server:
+        _wait_until_healthy(port, server, log)
+        yield server
+
+
+@contextmanager
+def api() -> Iterator[str]:
+    """Yield the address of the configured Prefect API, else of a temporary server."""
+    from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
+
+    settings = get_current_settings()
+    if settings.api.url:
+        yield settings.api.url
+        return
+    port = free_port()
+    address = f"http://127.0.0.1:{port}/api"
+    settings.home.mkdir(parents=True, exist_ok=True)
+    environment = os.environ | {"PREFECT_HOME": str(settings.home), "PREFECT_API_URL": address}
+    with (
+        serving(port, environment, settings.home / "temporary-server.log"),
+        temporary_settings({PREFECT_API_URL: address}),
+    ):
+        yield address
+
+
+def free_port() -> int:
+    """Return a port of this machine's loopback that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_healthy(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until and server.poll() is None:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health", timeout=2):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise RunError(f"the Prefect server did not start; {log} says why")
