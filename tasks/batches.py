@@ -5,13 +5,11 @@ committed when it completes. A batch that fails is carried again item by item, o
 item that fails alone, twice, is quarantined. Only a bounded number of batches is in flight.
 """
 
-import faulthandler
-import os
+import math
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -160,7 +158,8 @@ def carry(
     carrier.tell()
     client = current_client()
     if client is None:
-        _carry_here(batches, work, order, carrier)
+        # There is no worker to end here, only the caller's own process.
+        _carry_here(batches, work, replace(order, item_timeout=math.inf), carrier)
     else:
         _Window(client, work, order, carrier).run(iter(batches))
 
@@ -265,20 +264,3 @@ class _Window:
                 with suppress(Exception):  # what is not committed now is done by the next run
                     self.carrier.finish(future.result())
             time.sleep(0.05)
-
-
-@contextmanager
-def deadline(seconds: float) -> Iterator[None]:
-    """End this worker process if the body takes longer; the engine then finds the culprit."""
-    with Path(os.devnull).open("w") as nowhere:
-        faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
-        try:
-            yield
-        finally:
-            faulthandler.cancel_dump_traceback_later()
-
-
-def trace(error: BaseException) -> str:
-    """Return where an unexpected error came from, in one line."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.luma import BLUE, GREEN, RED, to_gray
-from tasks import batches, chunks, probe, store, worklist
+from tasks import chunks, probe, store, watchdog, worklist
 from tasks.bands import Thumbnail, recut
 from tasks.batches import Batch, Item, Order
 from tasks.ledger import Ledger, Outcome, fingerprint
@@ -62,7 +62,7 @@ def ingest_images(order: Order, batch: Batch) -> list[Outcome]:
     outcomes = []
     for item in batch.items:
         try:
-            with batches.deadline(order.item_timeout):
+            with watchdog.deadline(order.item_timeout):
                 frame = _Frame(order, item, stack)
                 frames[item.slot], small[item.slot] = frame.pixels, frame.thumbnail
                 probe.require_unchanged(probe.locate(order.source, item.path), item)
@@ -159,7 +159,7 @@ def ingest_signals(order: Order, batch: Batch) -> list[Outcome]:
     outcomes = []
     for item in batch.items:
         try:
-            with batches.deadline(order.item_timeout):
+            with watchdog.deadline(order.item_timeout):
                 signal = open_item(order, item)
                 assert isinstance(signal, Signal)
                 _require_length(signal, item)

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from tasks import batches, scan
+from tasks import batches, scan, watchdog
 from tasks.batches import Batch, Item, Order
 from tasks.ledger import Ledger, Outcome, fingerprint, item_id
 from tasks.readers import EXPECTED, UNREAD, find_reader, guess_content
@@ -76,7 +76,7 @@ def probe_batch(order: Order, batch: Batch) -> list[Outcome]:
     """Look at the files of one batch; runs in a worker."""
     outcomes = []
     for item in batch.items:
-        with batches.deadline(order.item_timeout):
+        with watchdog.deadline(order.item_timeout):
             outcomes.append(_probe_file(order, item))
     return outcomes
 
@@ -103,7 +103,7 @@ def _probe_file(order: Order, item: Item) -> Outcome:
         return Outcome(
             item=item.id,
             code="internal",
-            reason=f"scalemark failed on it, please report: {batches.trace(error)}",
+            reason=f"scalemark failed on it, please report: {watchdog.trace(error)}",
             facts=facts,
         )
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from core.luma import to_gray, to_levels
 from core.mscn import MscnParams, mscn
 from core.piqe import Blocks, block_statistics, pool
-from tasks import batches, chunks, ingest, store
+from tasks import chunks, ingest, store, watchdog
 from tasks.bands import recut, with_halo
 from tasks.batches import Batch, Item, Order
 from tasks.ledger import Outcome
@@ -25,7 +25,7 @@ def score_batch(order: Order, batch: Batch) -> list[Outcome]:
     found: dict[store.Variable, dict[int, Any]] = {variable: {} for variable in store.QUALITY}
     outcomes = []
     for item in batch.items:
-        with batches.deadline(order.item_timeout):
+        with watchdog.deadline(order.item_timeout):
             try:
                 blocks = _blocks(order, item, stack)
             except (Refused, OSError, ValueError) as error:
