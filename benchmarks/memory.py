@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.generate import generate
+from benchmarks.generate import LARGEST, SMALLEST, generate
 
 COUNTS = (200, 2000)
 WORKERS = 2
@@ -81,13 +81,15 @@ def _status(pid: int) -> tuple[float, float]:
     return int(kilobytes) / 1000, times.user + times.system
 
 
-def main(counts: Sequence[int] = COUNTS) -> list[Peak]:
+def main(
+    counts: Sequence[int] = COUNTS, extents: tuple[int, int] = (SMALLEST, LARGEST)
+) -> list[Peak]:
     """Print the table; return its rows."""
     peaks = []
     print(f"{'items':>7} {'coordinator':>12} {'worker':>9} {'wall':>8} {'CPU an item':>12}")
     for count in counts:
         with tempfile.TemporaryDirectory() as folder:
-            generate(Path(folder, "in"), count)
+            generate(Path(folder, "in"), count, extents=extents)
             peak = measure(Path(folder, "in"), Path(folder, "out"), count)
         peaks.append(peak)
         print(

@@ -19,7 +19,7 @@ from tasks.errors import ClusterLost, UsageError
 
 # One death is enough to look at a batch item by item; a worker that is leaving is no poison.
 SETTINGS = {
-    "distributed.scheduler.allowed-failures": 1,
+    "distributed.scheduler.allowed-failures": 0,
     "distributed.worker.daemon": True,
     "distributed.comm.timeouts.connect": "15s",
 }
@@ -60,7 +60,8 @@ def opened(
     if workers is not None and workers < 1:
         raise UsageError(f"--workers must be 1 or more, got {workers}")
     importlib.import_module("distributed")  # before: imported inside, its defaults go when ours do
-    logging.getLogger("distributed").setLevel(logging.ERROR)
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what fails is told by those who call
     with dask.config.set(SETTINGS):
         if scheduler:
             yield from _at_address(scheduler)
@@ -106,12 +107,13 @@ def _at_address(address: str) -> Iterator[Any]:
 
     require_private(address)
     try:
-        client = Client(address, timeout="15s")
+        # A client that fails to connect stays the process' default one, so the first is not.
+        Client(address, timeout="15s", set_as_default=False).close()
     except (OSError, TimeoutError) as error:
         raise ClusterLost(f"no Dask scheduler answers at {address}: {error}") from error
     except (TypeError, ValueError) as error:
         raise UsageError(f"--scheduler {address} cannot be used: {error}") from error
-    with client:
+    with Client(address, timeout="15s") as client:
         yield client
 
 

@@ -18,7 +18,7 @@ from tasks.output import Output, replace
 from tasks.scalars import FEATURES, Scalars
 from tasks.verdict import grade
 
-PAGE = 5000
+PAGE = 1000
 TEXT, WHOLE, REAL = pa.string(), pa.int64(), pa.float64()
 
 LEDGER_COLUMNS: tuple[tuple[str, Any, str], ...] = (

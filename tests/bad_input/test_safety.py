@@ -15,7 +15,7 @@ def test_no_program_is_started_and_no_network_asked(runs):
 
 
 def test_only_the_output_folder_is_written(runs):
-    allowed = re.compile(rf"{re.escape(str(runs.serial.out))}(/|$)|/dev/null$|.*/__pycache__/")
+    allowed = re.compile(rf"{re.escape(str(runs.serial.out))}(/|$)|/dev/null$|.*/__pycache__(/|$)")
     assert [path for path in runs.notes["written"] if not allowed.match(path)] == []
 
 
