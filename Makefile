@@ -5,13 +5,16 @@ OUT ?= archive-report
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-expand = $(patsubst ~%,$(HOME)%,$(1))
+# Handed on through the environment, so that no shell reads what a name may hold.
+export SOURCE OUT
+HOME_OF = case "$$1" in "~/"*) printf %s "$$HOME$${1\#\~}";; *) printf %s "$$1";; esac
 
 .PHONY: run test lint bench serve lock clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/runtime.stamp  ## characterise SOURCE into OUT
-	@$(BIN)/scalemark run "$(call expand,$(SOURCE))" --out "$(call expand,$(OUT))" \
+	@expand() { $(HOME_OF); }; \
+	$(BIN)/scalemark run "$$(expand "$$SOURCE")" --out "$$(expand "$$OUT")" \
 	|| { code=$$?; [ $$code -eq 3 ] || exit $$code; }
 
 test: $(VENV)/dev.stamp  ## every test

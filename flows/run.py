@@ -27,5 +27,5 @@ def characterise_on_cluster(
         cluster.opened(workers=workers, scheduler=scheduler, cluster=cluster_file) as client,
     ):
         if scheduler or cluster_file:
-            cluster.require_reach(client, source, out)
+            cluster.require_reach(client, source.absolute(), out.absolute())
         return pipeline.characterise(source, out, params, run=wrap)

@@ -30,7 +30,10 @@ def serve_until_stopped(console: Any, home: Path, port: int, settings: Mapping[s
         Environment for the deployments: SCALEMARK_SOURCE, SCALEMARK_OUT.
     """
     _require_free(port)
-    home.mkdir(parents=True, exist_ok=True)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make --home {home}: {error.strerror}") from error
     environment = {
         **os.environ,
         **settings,
@@ -55,6 +58,8 @@ def serve_until_stopped(console: Any, home: Path, port: int, settings: Mapping[s
 
 
 def _require_free(port: int) -> None:
+    if not 0 < port < 65536:
+        raise UsageError(f"--port must be 1 to 65535, got {port}")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -75,6 +76,7 @@ def api() -> Iterator[str]:
 
     settings = get_current_settings()
     if settings.api.url:
+        _require_answer(settings.api.url)
         yield settings.api.url
         return
     port = free_port()
@@ -86,6 +88,19 @@ def api() -> Iterator[str]:
         temporary_settings({PREFECT_API_URL: address}),
     ):
         yield address
+
+
+def _require_answer(address: str) -> None:
+    try:
+        with urllib.request.urlopen(f"{address}/health", timeout=10):  # noqa: S310
+            return
+    except urllib.error.HTTPError:
+        return  # somebody answers; whether we may in, Prefect will say
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"the configured Prefect API at {address} does not answer ({error}): "
+            "start it, unset PREFECT_API_URL, or run with --direct"
+        ) from error
 
 
 def free_port() -> int:

@@ -104,7 +104,7 @@ def counts_line(counts: dict[str, int]) -> Text:
 
 
 def _worst(summary: Summary) -> Table:
-    table = Table(title="worst images", title_justify="left", box=None, title_style="bold")
+    table = Table(title="highest scores", title_justify="left", box=None, title_style="bold")
     table.add_column("PIQE", justify="right")
     table.add_column("path", overflow="fold")
     table.add_column("why flagged")

@@ -9,6 +9,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,10 @@ from tasks.ledger import Outcome
 from tasks.output import Output
 
 DRAIN_SECONDS = 10.0
+LOOK_SECONDS = 2.0
+DESERTED_SECONDS = 60.0
 ATTEMPTS_ALONE = 2
+LOST = "the Dask scheduler is gone; what was committed is kept: run the same command again to go on"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,14 +201,12 @@ class _Window:
         self.width, self.width_until = 1, 0.0
 
     def run(self, batches: Iterator[Batch]) -> None:
-        from distributed import as_completed
-
-        completed = as_completed(loop=self.client.loop)
         try:
-            self._fill(batches, completed)
+            self._fill(batches)
             while self.flight:
-                self._settle(next(completed))
-                self._fill(batches, completed)
+                for future in self._landed():
+                    self._settle(future)
+                self._fill(batches)
         except KeyboardInterrupt:
             self._drain()
             raise
@@ -212,48 +214,79 @@ class _Window:
             if self.flight and self.client.status == "running":
                 self.client.cancel(list(self.flight))
 
-    def _fill(self, batches: Iterator[Batch], completed: Any) -> None:  # noqa: ANN401
+    def _fill(self, batches: Iterator[Batch]) -> None:
         """Keep the workers busy.
 
         After a failure, items go truly alone, so none is blamed for a worker that another killed.
         """
         if self.alone:
             if not self.flight:
-                self._submit(self.alone.popleft(), completed)
+                self._submit(self.alone.popleft())
             return
         while len(self.flight) < self._room():
             batch = next(batches, None)
             if batch is None:
                 return
-            self._submit(batch, completed)
+            self._submit(batch)
+
+    def _landed(self) -> list[Any]:
+        """Wait for batches that completed, one way or another.
+
+        A result that its worker took along in death is "lost" and computed again: still in flight.
+        """
+        from distributed import wait
+
+        deserted: float | None = None
+        while True:
+            landed = [f for f in self.flight if f.status in ("finished", "error", "cancelled")]
+            if landed:
+                return landed
+            with suppress(TimeoutError, CancelledError):
+                wait(list(self.flight), timeout=LOOK_SECONDS, return_when="FIRST_COMPLETED")
+            if self.client.status != "running" or self._workers():
+                deserted = None
+            else:
+                deserted = deserted or time.monotonic()
+                if time.monotonic() - deserted > DESERTED_SECONDS:
+                    raise ClusterLost(
+                        f"no Dask worker has been left for {DESERTED_SECONDS:.0f} s; what was "
+                        "committed is kept: run the same command again to go on"
+                    )
 
     def _room(self) -> int:
         if time.monotonic() > self.width_until:
-            self.width = 2 * max(1, len(self.client.nthreads()))
+            self.width = 2 * max(1, self._workers())
             self.width_until = time.monotonic() + 5.0
         return self.width
 
-    def _submit(self, batch: Batch, completed: Any) -> None:  # noqa: ANN401
+    def _workers(self) -> int:
+        try:
+            return len(self.client.nthreads())
+        except (OSError, TimeoutError) as error:
+            raise ClusterLost(LOST) from error
+
+    def _submit(self, batch: Batch) -> None:
         future = self.client.submit(self.work, self.order, batch, pure=False)
         self.flight[future] = batch
-        completed.add(future)
 
     def _settle(self, future: Any) -> None:  # noqa: ANN401
         batch = self.flight.pop(future)
-        if future.status == "finished":
-            self.carrier.finish(future.result())
+        if future.status == "cancelled":
+            self._require_scheduler()
+            self._submit(batch)
+            return
+        try:
+            outcomes = future.result()
+        except Exception as error:
+            self._require_scheduler()
+            self.alone.extend(self.carrier.fail(batch, error))
         else:
-            self.alone.extend(self.carrier.fail(batch, self._error(future)))
+            self.carrier.finish(outcomes)
         future.release()
 
-    def _error(self, future: Any) -> BaseException:  # noqa: ANN401
-        error = future.exception() if future.status == "error" else None
-        if error is None:
-            raise ClusterLost(
-                "the Dask scheduler is gone; what was committed is kept: "
-                "run the same command again to go on"
-            )
-        return error  # type: ignore[no-any-return]
+    def _require_scheduler(self) -> None:
+        if self.client.status != "running":
+            raise ClusterLost(LOST)
 
     def _drain(self) -> None:
         """After Ctrl-C: commit the batches that complete in time, drop the rest."""

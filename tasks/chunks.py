@@ -20,7 +20,7 @@ from zarr.storage import LocalStore
 
 from tasks.errors import StoreFailed
 from tasks.output import sync_folder
-from tasks.store import IMAGE, TILE, Stack, Variable
+from tasks.store import EVERY, IMAGE, TILE, Stack, Variable
 
 Array = NDArray[Any]
 
@@ -65,18 +65,27 @@ def _open(root: Path, path: str, mode: str) -> zarr.Array[Any]:
 
 
 def ensure(root: Path, stack: Stack, variables: tuple[Variable, ...], slots: int) -> None:
-    """Make every variable of a stack, or lengthen it to `slots`."""
+    """Make every variable of a stack, and lengthen all that share its group to `slots`.
+
+    All: xarray opens no group whose variables disagree on a dimension.
+    """
     with _failing(root):
+        for variable in EVERY:
+            if variable.tree == variables[0].tree:
+                _lengthen(root, variable, stack, slots)
         for variable in variables:
             if variable is IMAGE and stack.in_place:
                 continue
             path = variable.path(stack)
-            if (root / path / "zarr.json").exists():
-                array = _open(root, path, "r+")
-                if array.shape[0] < slots:
-                    array.resize(variable.shape(stack, slots))
-            else:
+            if not (root / path / "zarr.json").exists():
                 _create(_groups(root, variable.tree, stack), path, variable, stack, slots)
+
+
+def _lengthen(root: Path, variable: Variable, stack: Stack, slots_: int) -> None:
+    if slots(root, variable, stack) not in (0, slots_):
+        array = _open(root, variable.path(stack), "r+")
+        if array.shape[0] < slots_:
+            array.resize(variable.shape(stack, slots_))
 
 
 @contextmanager

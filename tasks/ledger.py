@@ -42,6 +42,14 @@ CREATE TABLE done (
 CREATE TABLE stack (name TEXT PRIMARY KEY, slots INTEGER NOT NULL) WITHOUT ROWID;
 """
 
+FORGET = (
+    "CREATE TRIGGER item_deleted AFTER DELETE ON item "
+    "BEGIN DELETE FROM done WHERE item = OLD.id; END",
+    "CREATE TRIGGER item_moved AFTER UPDATE OF slot ON item WHEN NEW.slot IS NULL "
+    "BEGIN DELETE FROM done WHERE item = OLD.id; END",
+)
+"""What is done lies in a slot: without the slot it is not done."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
@@ -129,7 +137,7 @@ class Ledger:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
             with self.writing():
-                for statement in SCHEMA.split(";\n"):
+                for statement in (*SCHEMA.split(";\n"), *FORGET):
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         elif version != SCHEMA_VERSION:
@@ -160,7 +168,7 @@ class Ledger:
             self._db.execute("BEGIN IMMEDIATE")
             yield
             self._db.execute("COMMIT")
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             self._roll_back()
             raise StoreFailed(f"cannot write the ledger {self.path}: {error}") from error
         except BaseException:

@@ -42,6 +42,11 @@ class Output:
         return self.root / "report.html"
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """What a run writes for people, to be replaced whole."""
+        return self.parquet, self.csv, self.columns, self.report
+
+    @property
     def lock(self) -> Path:
         """Who is writing here."""
         return self.root / "run.lock"

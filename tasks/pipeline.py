@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from tasks import session
+from tasks import lock, session
 from tasks.ingest import ingest
 from tasks.probe import probe
 from tasks.quality import QualityParams, score, write_mscn_maps
@@ -99,5 +99,6 @@ def characterise(
 def rewrite(out: Path) -> None:
     """Write the tables and the report of a run again, without its source."""
     order = session.reopened(out)
-    write_tables(order)
-    write_report(order)
+    with lock.owned(order.output.lock):
+        write_tables(order)
+        write_report(order)

@@ -86,13 +86,11 @@ def _probe_file(order: Order, item: Item) -> Outcome:
     facts: tuple[tuple[str, Any], ...] = (("path", item.path),)
     try:
         _require_readable_kind(path)
-        digest = hash_of(path)
-        facts += (("hash", digest),)
         reader = find_reader(path)
         if reader is None:
             code, reason = _nobody(path)
             return Outcome(item=item.id, code=code, reason=reason, facts=facts)
-        facts += (("format", reader.name),)
+        facts += (("format", reader.name), ("hash", hash_of(path)))
         parts = tuple(reader.parts(path, order.params))
         require_unchanged(path, item)
         return Outcome(item=item.id, facts=(*facts, ("parts", parts)))
@@ -196,7 +194,6 @@ def _path_of(ledger: Ledger, item: int) -> bytes:
 
 def _refuse(ledger: Ledger, path: bytes, outcome: Outcome, facts: dict[str, Any]) -> None:
     """Leave one row for the file, with the reason."""
-    ledger.execute("DELETE FROM done WHERE item IN (SELECT id FROM item WHERE path = ?)", (path,))
     ledger.execute("DELETE FROM item WHERE path = ?", (path,))
     ledger.execute(
         "INSERT INTO item (id, path, part, ordinal, format, status, code, reason, failed, hash) "
@@ -220,7 +217,6 @@ def _list_parts(ledger: Ledger, path: bytes, facts: dict[str, Any]) -> None:
     keep = {item_id(path, part.name) for part in parts}
     for row in ledger.rows("SELECT id FROM item WHERE path = ?", (path,)):
         if row["id"] not in keep:
-            ledger.execute("DELETE FROM done WHERE item = ?", (row["id"],))
             ledger.execute("DELETE FROM item WHERE id = ?", (row["id"],))
     for ordinal, part in enumerate(parts):
         _list_part(ledger, path, ordinal, part, facts)

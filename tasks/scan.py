@@ -47,6 +47,8 @@ def walk(source: Path, output: Path | None = None) -> Iterator[Found]:
     if source.is_dir() and not is_array(source):
         own = os.fsencode(output.resolve()) if output else b""
         yield from _walk_folder(os.fsencode(source.resolve()), own)
+    elif source.is_dir():
+        yield Found(path=os.fsencode(source.name), mtime_ns=newest(source))
     else:
         yield _found(os.fsencode(source.name), source.lstat(), source)
 

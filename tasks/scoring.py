@@ -87,12 +87,16 @@ def mscn_batch(order: Order, batch: Batch) -> list[Outcome]:
     whole: dict[int, Array] = {}
     outcomes = []
     for item in batch.items:
-        maps = _mscn_bands(order, item, stack)
-        if stack.tiled:
-            if order.still_valid():
-                chunks.write_tile_rows(order.output.store, store.MSCN, stack, item.slot, maps)
-        else:
-            whole[item.slot] = np.concatenate(list(maps))
+        try:
+            with watchdog.deadline(order.item_timeout):
+                maps = _mscn_bands(order, item, stack)
+                if not stack.tiled:
+                    whole[item.slot] = np.concatenate(list(maps))
+                elif order.still_valid():
+                    chunks.write_tile_rows(order.output.store, store.MSCN, stack, item.slot, maps)
+        except (Refused, OSError, ValueError) as error:
+            outcomes.append(ingest.refusal_of(item, error))
+            continue
         outcomes.append(Outcome(item=item.id, pixels=item.shape[0] * item.shape[1]))
     if whole and order.still_valid():
         chunks.update(

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -80,6 +80,11 @@ def _checked(source: Path, output: Output) -> tuple[Path, Output]:
     source = source.resolve()
     if output.root.resolve() == source:
         raise UsageError(f"--out {output.root} is the source itself: choose another folder")
+    foreign = [path.name for path in output.files if path.exists()]
+    if foreign and not output.ledger.exists():
+        raise UsageError(
+            f"{output.root} holds {foreign[0]}, which no scalemark run wrote: choose another --out"
+        )
     try:
         output.root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -107,10 +112,10 @@ def _require_owner(ledger: Ledger, source: Path, output: Output) -> None:
 
 def _sweep(output: Output) -> None:
     """Remove what a killed run left half-written."""
-    for folder in (output.root, output.store):
-        pattern = "*.partial" if folder == output.root else "**/*.partial"
-        for path in folder.glob(pattern):
-            path.unlink(missing_ok=True)
+    for path in output.store.glob("**/*.partial"):
+        path.unlink(missing_ok=True)
+    for path in output.files:
+        path.with_name(f"{path.name}.partial").unlink(missing_ok=True)
 
 
 def _try_again(ledger: Ledger, output: Output, *, everything: bool) -> None:
@@ -151,7 +156,7 @@ def select(order: Order, only: str) -> None:
         ledger.execute(
             "UPDATE item SET status = 'skipped', code = 'excluded', reason = ? "
             "WHERE kind = ? AND status = 'pending'",
-            (f"a {kind}, and the run was told: only {only}", kind),
+            (f"the run was told to process {only} only", kind),
         )
 
 
@@ -160,4 +165,4 @@ def reopened(out: Path) -> Order:
     output = Output(out.absolute())
     with Ledger(output.ledger) as ledger:
         source = json.loads(ledger.get_meta("source") or '""')
-    return replace(Order(output=output, source=Path(source)))
+    return Order(output=output, source=Path(source))

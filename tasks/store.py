@@ -179,6 +179,8 @@ MEAN = Variable("descriptors", "mean", SERIES, "float64", "", "mean of the finit
 SIGNAL_NOISE = Variable("descriptors", "noise", SERIES, "float64", "", "noise standard deviation")
 DESCRIPTORS = (FINITE, MINIMUM, MAXIMUM, MEAN, SIGNAL_NOISE)
 
+EVERY = (*IMAGES, *QUALITY, MSCN, *SIGNALS, *DESCRIPTORS)
+
 
 def stacks(root: Path, tree: str, kind: str) -> list[Stack]:
     """Return the stacks of one tree of the store."""

@@ -153,3 +153,12 @@ def test_ctrl_c_in_a_terminal_stops_the_flow_cleanly(scalemark, tmp_path):
     again = scalemark("run", source, "--out", out, "--direct")
     assert again.returncode == 0, again.stderr
     assert "40 ok" in again.stdout
+
+
+def test_a_configured_api_that_does_not_answer_is_named(scalemark, tmp_path):
+    source = ROOT / "examples/archive/climate"
+    dead = "http://127.0.0.1:1/api"
+    done = scalemark("run", source, "--out", tmp_path / "out", PREFECT_API_URL=dead)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"scalemark: the configured Prefect API at {dead}")
+    assert "Traceback" not in done.stderr

@@ -15,6 +15,7 @@ from core.luma import to_gray
 from core.mscn import mscn
 from core.piqe import piqe
 from tasks import chunks, pipeline, progress, store
+from tasks.errors import UsageError
 from tasks.output import Output
 from tasks.pipeline import Params
 from tasks.quality import QualityParams
@@ -197,3 +198,52 @@ def test_tables_and_report_are_made_again_without_the_source(run, source, tmp_pa
         away.rename(source)
     assert pq.read_table(output.parquet).to_pylist() == rows
     assert output.report.exists()
+
+
+def statuses(out):
+    rows = pq.read_table(out / "items.parquet").to_pylist()
+    return {row["path"] + row["part"]: row["status"] for row in rows}
+
+
+def test_a_result_is_not_current_without_its_slot(tmp_path):
+    source, out, file = tmp_path / "in", tmp_path / "out", tmp_path / "in/thing"
+    source.mkdir()
+    Image.fromarray(photo(70, 90)).save(file, "PNG")
+    picture = file.read_bytes()
+    pipeline.characterise(source, out, Params())
+    scored = pq.read_table(out / "items.parquet")["piqe"].to_pylist()
+    with file.open("wb") as changed:
+        np.save(changed, np.arange(50.0))
+    pipeline.characterise(source, out, Params())
+    file.write_bytes(picture)
+    pipeline.characterise(source, out, Params())
+    assert statuses(out) == {"thing": "ok"}
+    assert pq.read_table(out / "items.parquet")["piqe"].to_pylist() == scored
+
+
+def test_the_store_opens_after_a_run_with_maps_and_one_without(tmp_path):
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    Image.fromarray(photo(70, 90)).save(source / "a.png")
+    pipeline.characterise(source, out, Params(quality=QualityParams(mscn_maps=True)))
+    Image.fromarray(photo(70, 90, 1)).save(source / "b.png")
+    pipeline.characterise(source, out, Params())
+    tree = xr.open_datatree(out / "store.zarr", engine="zarr", consolidated=False)
+    [group] = tree["quality"].children.values()
+    assert group["mscn"].sizes["frame"] == group["piqe"].sizes["frame"]
+
+
+@pytest.mark.parametrize("name", ["plane.zarr", "small.png"])
+def test_a_single_array_or_file_may_be_the_source(source, tmp_path, name):
+    summary = pipeline.characterise(source / name, tmp_path, Params())
+    assert summary.counts["ok"] + summary.counts["flagged"] == 1
+
+
+def test_files_of_somebody_else_are_not_overwritten(source, tmp_path):
+    (tmp_path / "report.html").write_text("mine")
+    (tmp_path / "thesis.partial").write_text("mine too")
+    with pytest.raises(UsageError, match="which no scalemark run wrote"):
+        pipeline.characterise(source, tmp_path, Params())
+    (tmp_path / "report.html").unlink()
+    pipeline.characterise(source, tmp_path, Params(only="signals"))
+    assert (tmp_path / "thesis.partial").read_text() == "mine too"
