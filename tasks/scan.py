@@ -100,14 +100,22 @@ def _visit(root: bytes, path: bytes, own: bytes) -> tuple[Found | None, bool]:
             return Found(path=path, mtime_ns=newest(full)), False
     except OSError as error:
         return _unreadable(path, "cannot be read", error), False
-    if os.fsencode(full) == own:
-        return Found(path=path, code="own", reason="the output folder of this run"), False
+    if os.fsencode(full) == own or _is_output(full):
+        return Found(path=path, code="own", reason="an output folder of scalemark"), False
     if full.name.startswith("."):
         return Found(path=path, code="hidden", reason="a hidden folder, not entered"), False
     if full.suffix.lower() in EXPECTED:
         reason = "a folder, though its name has a suffix; what it holds is read"
         return Found(path=path, code="folder", reason=reason), True
     return None, True
+
+
+def _is_output(folder: Path) -> bool:
+    """Tell the output folder of some run: its store is no input."""
+    try:
+        return (folder / "ledger.sqlite").is_file() and (folder / "store.zarr").is_dir()
+    except OSError:
+        return False
 
 
 def _found(path: bytes, status: os.stat_result, full: Path) -> Found:

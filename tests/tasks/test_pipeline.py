@@ -247,3 +247,12 @@ def test_files_of_somebody_else_are_not_overwritten(source, tmp_path):
     (tmp_path / "report.html").unlink()
     pipeline.characterise(source, tmp_path, Params(only="signals"))
     assert (tmp_path / "thesis.partial").read_text() == "mine too"
+
+
+def test_the_output_of_another_run_is_no_input(source, tmp_path):
+    folder = tmp_path / "in"
+    pipeline.characterise(source / "pair.npy", folder / "report", Params())
+    (folder / "x.csv").write_text("1\n2\n4\n8\n16\n32\n64\n128\n")
+    summary = pipeline.characterise(folder, tmp_path / "out", Params())
+    assert summary.counts["ok"] == 1
+    assert summary.counts["skipped"] == 1
