@@ -72,6 +72,7 @@ def serving(port: int, environment: Mapping[str, str], log: Path) -> Iterator[An
 @contextmanager
 def api() -> Iterator[str]:
     """Yield the address of the configured Prefect API, else of a temporary server."""
+    from prefect.logging.handlers import APILogHandler
     from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
 
     settings = get_current_settings()
@@ -87,7 +88,10 @@ def api() -> Iterator[str]:
         serving(port, environment, settings.home / "temporary-server.log"),
         temporary_settings({PREFECT_API_URL: address}),
     ):
-        yield address
+        try:
+            yield address
+        finally:
+            APILogHandler().flush()  # while there is a server to send them to
 
 
 def _require_answer(address: str) -> None:

@@ -48,7 +48,8 @@ class Terminal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._bars.stop()
+        if self._ids:
+            self._bars.stop()
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
