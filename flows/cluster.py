@@ -74,16 +74,22 @@ def opened(
 def _local(workers: int) -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
-    with _deaf_to_interrupts():
-        local = LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            # None would ask for port 8787, and warn where another cluster has it.
-            dashboard_address="127.0.0.1:0",
-            scheduler_kwargs={"dashboard": False},
-            silence_logs=logging.CRITICAL,
-        )
+    try:
+        with _deaf_to_interrupts():
+            local = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                # None would ask for port 8787, and warn where another cluster has it.
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": False},
+                silence_logs=logging.CRITICAL,
+            )
+    except RuntimeError as error:
+        raise ClusterLost(
+            f"a worker died while it started ({error.__cause__ or error}): "
+            "see that memory is free, and run the same command again"
+        ) from error
     with local, Client(local) as client:
         yield client
 
@@ -173,11 +179,16 @@ def require_reach(client: Any, *paths: Path) -> None:  # noqa: ANN401
     UsageError
         Naming the worker and what it lacks.
     """
+    from distributed.comm import CommClosedError
+
     try:
         client.wait_for_workers(1, timeout=60)
+        unreachable = client.run(_unreachable, [str(path) for path in paths])
     except TimeoutError as error:
         raise ClusterLost("the Dask scheduler has no worker after 60 s: start some") from error
-    for worker, missing in client.run(_unreachable, [str(path) for path in paths]).items():
+    except CommClosedError as error:
+        raise ClusterLost("the Dask scheduler is gone: run the same command again") from error
+    for worker, missing in unreachable.items():
         if missing:
             raise UsageError(
                 f"worker {worker} does not see {', '.join(missing)}: "
