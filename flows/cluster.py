@@ -179,14 +179,12 @@ def require_reach(client: Any, *paths: Path) -> None:  # noqa: ANN401
     UsageError
         Naming the worker and what it lacks.
     """
-    from distributed.comm import CommClosedError
-
     try:
         client.wait_for_workers(1, timeout=60)
         unreachable = client.run(_unreachable, [str(path) for path in paths])
     except TimeoutError as error:
         raise ClusterLost("the Dask scheduler has no worker after 60 s: start some") from error
-    except CommClosedError as error:
+    except OSError as error:
         raise ClusterLost("the Dask scheduler is gone: run the same command again") from error
     for worker, missing in unreachable.items():
         if missing:
