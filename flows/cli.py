@@ -76,6 +76,10 @@ def run(
     direct: Annotated[bool, Parameter(negative="", help="Run without Prefect.")] = False,
 ) -> int:
     """Characterise SOURCE into OUT; the same command again does only what is new or changed."""
+    from tasks.lock import require_free
+    from tasks.output import Output
+
+    require_free(Output(out.absolute()).lock)  # before the seconds that the imports below take
     from flows.terminal import Terminal, show_summary
 
     knobs = _params(params, only, mscn_maps, max_pixels, retry_failed=retry_failed)

@@ -82,6 +82,20 @@ def owner(path: Path) -> str:
     return ""
 
 
+def require_free(path: Path) -> None:
+    """Refuse at once where another run lives; `owned` has the last word.
+
+    Raises
+    ------
+    Busy
+        Naming the owner.
+    """
+    if owner(path):
+        time.sleep(0.05)  # another look like this one holds the lock for less
+        if owner(path):
+            raise Busy(_describe(path))
+
+
 def _who(path: Path) -> str:
     try:
         owner = json.loads(path.read_text())

@@ -2,13 +2,14 @@
 
 import os
 import signal
-
-import pytest
+from concurrent.futures import ThreadPoolExecutor
 
 from tasks.output import Output
 from tasks.store import Stack
 from tests.faults import runs
 
+MOMENTS = (("probe", 1), ("ingest", 1), ("ingest", 30), ("piqe", 1), ("describe", 9))
+"""Killed as soon as so many items of a step are committed."""
 IN_FLIGHT = 2 * runs.WORKERS
 TREES = {
     ("ingest", "image"): "images",
@@ -38,12 +39,7 @@ def batches_begun(out):
     return {(tree, stack, int(chunk)) for tree, stack, _, _, chunk, *_ in names}
 
 
-@pytest.mark.parametrize(
-    ("step", "least"),
-    [("probe", 1), ("ingest", 1), ("ingest", 30), ("piqe", 1), ("describe", 9)],
-)
-def test_a_killed_run_goes_on_and_ends_as_if_undisturbed(archive, clean, tmp_path, step, least):
-    out = tmp_path / "out"
+def kill_and_go_on(archive, clean, out, step, least):
     process = runs.start(archive, out)
     runs.await_commits(process, out, step, least)
     os.killpg(process.pid, signal.SIGKILL)
@@ -57,3 +53,13 @@ def test_a_killed_run_goes_on_and_ends_as_if_undisturbed(archive, clean, tmp_pat
     after = committed(out)
     assert {key: after[key] for key in kept} == kept
     assert {run for key, run in after.items() if key not in kept} == {2}
+
+
+def test_a_killed_run_goes_on_and_ends_as_if_undisturbed(archive, clean, tmp_path):
+    with ThreadPoolExecutor(2) as pool:
+        rounds = [
+            pool.submit(kill_and_go_on, archive, clean, tmp_path / f"{step}-{least}", step, least)
+            for step, least in MOMENTS
+        ]
+    for done in rounds:
+        done.result()
