@@ -45,8 +45,8 @@ def measure(source: Path, out: Path, items: int) -> Peak:
     coordinator = worker = 0.0
     cpu: dict[int, float] = {}
     while process.poll() is None:
-        for pid in _tree(process.pid):
-            high, seconds = _status(pid)
+        for pid in tree(process.pid):
+            high, seconds = status(pid)
             cpu[pid] = max(cpu.get(pid, 0.0), seconds)
             if pid == process.pid:
                 coordinator = max(coordinator, high)
@@ -63,14 +63,15 @@ def measure(source: Path, out: Path, items: int) -> Peak:
     )
 
 
-def _tree(pid: int) -> list[int]:
+def tree(pid: int) -> list[int]:
+    """Return a process and all below it."""
     try:
         return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
     except psutil.NoSuchProcess:
         return []
 
 
-def _status(pid: int) -> tuple[float, float]:
+def status(pid: int) -> tuple[float, float]:
     """Return a process' peak resident memory in MB and its CPU seconds."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()

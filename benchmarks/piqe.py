@@ -1,59 +1,46 @@
 """CPU nanoseconds per pixel, summed over threads, of PIQE here and elsewhere.
 
-    python -m benchmarks.piqe            three sizes, about a minute
+    python -m benchmarks.piqe            three sizes, two minutes with all peers
     python -m benchmarks.piqe --toy      a small one, seconds
 
-Compares `core.piqe.piqe` with the same algorithm in vectorised NumPy and SciPy, and with pypiqe
-where that is installed. Decoding and compiling are not timed; each figure is the best of its runs.
+Compares `core.piqe.piqe` with the same algorithm in vectorised NumPy and SciPy, with OpenCV's MSCN
+map, and with pypiqe and pyiqa where they are installed. Decoding and compiling are not timed; each
+figure is the best of its runs. Then come the memory of a score, the cost of a first call, and how
+far the statistics are from OpenCV-contrib's BRISQUE features.
 """
 
 import argparse
-import importlib
+import os
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
+from PIL import Image
 from scipy import ndimage
 
+from benchmarks import _piqe_peers as peers
+from benchmarks._piqe_peers import Score
 from core.mscn import MscnParams, mscn
-from core.piqe import piqe
-
-Score = Callable[[np.ndarray], float]
+from core.piqe import PiqeParams, piqe
 
 SIZES = ((512, 512), (2000, 3000), (4000, 6000))
 TOY = ((64, 96),)
-
-
-def local_mean(values: np.ndarray) -> np.ndarray:
-    """Return the Gaussian mean about each pixel, edge pixels repeated."""
-    half = MscnParams().half_taps
-    taps = np.concatenate([half[:0:-1], half])
-    rows = ndimage.correlate1d(values, taps, axis=0, mode="nearest")
-    return ndimage.correlate1d(rows, taps, axis=1, mode="nearest")
-
-
-def scipy_piqe(image: np.ndarray) -> float:
-    """Score gray levels with whole-array NumPy and SciPy, as one would without compiled loops."""
-    height, width = image.shape
-    padding = ((0, -height % 16), (0, -width % 16))
-    levels = np.pad(image.astype(np.float64), padding, mode="edge")
-    mean = local_mean(levels)
-    contrast = np.sqrt(np.abs(local_mean(levels * levels) - mean * mean))
-    coefficients = (levels - mean) / (contrast + 1.0)
-    grid = (levels.shape[0] // 16, levels.shape[1] // 16)
-    blocks = coefficients.reshape(grid[0], 16, grid[1], 16).swapaxes(1, 2)
-    variance = blocks.var((2, 3), ddof=1)
-    active = variance > 0.1
-    blocks, variance = blocks[active], variance[active]
-    edges = np.stack([blocks[:, 0], blocks[:, 15], blocks[:, :, 0], blocks[:, :, 15]], axis=1)
-    artifact = (sliding_window_view(edges, 6, axis=2).std(3, ddof=1) < 0.1).any((1, 2))
-    surround = np.delete(blocks, (7, 9), axis=2).std((1, 2), ddof=1)
-    ratio = blocks[:, :, 7:9].std((1, 2), ddof=1) / surround
-    deviation = np.sqrt(variance)
-    noise = deviation > 2 * np.abs(deviation - ratio) / np.maximum(deviation, ratio)
-    total = (artifact * (1 - variance) + noise * variance).sum()
-    return float(100 * (1 + total) / (1 + variance.size))
+PHOTO = Path(__file__).parents[1] / "examples" / "archive" / "photos" / "cameraman.png"
+FAST = PiqeParams(mscn=MscnParams(precision="fast"))
+DOUBLE, SINGLE = "scalemark", "scalemark, fast"
+FIRST_CALL = """
+import time
+start = time.perf_counter()
+import numpy as np
+from core.piqe import piqe
+loaded = time.perf_counter()
+piqe(np.zeros((16, 16), np.uint8), statistics=True)
+print(loaded - start, time.perf_counter() - loaded)
+"""
 
 
 def picture(shape: tuple[int, int]) -> np.ndarray:
@@ -67,16 +54,7 @@ def picture(shape: tuple[int, int]) -> np.ndarray:
     return (128 + values).clip(0, 255).astype(np.uint8)
 
 
-def pypiqe_score() -> Score | None:
-    """Return pypiqe's score of a gray image, or None where it is not installed."""
-    try:
-        package = importlib.import_module("pypiqe")
-    except ImportError:
-        return None
-    return lambda image: float(package.piqe(image)[0])
-
-
-def cpu_seconds(score: Score, image: np.ndarray, runs: int) -> float:
+def cpu_seconds(score: Callable[[np.ndarray], object], image: np.ndarray, runs: int) -> float:
     """Return the least processor time of some runs, over all threads of this process."""
     best = np.inf
     for _ in range(runs):
@@ -88,44 +66,105 @@ def cpu_seconds(score: Score, image: np.ndarray, runs: int) -> float:
 
 def candidates() -> dict[str, Score | None]:
     """Return what is compared, by name; None stands for what is not installed."""
-    buffers: dict[tuple[int, ...], np.ndarray] = {}
+    buffers: dict[tuple[object, ...], np.ndarray] = {}
 
-    def with_map(image: np.ndarray) -> float:
-        out = buffers.setdefault(image.shape, np.zeros(image.shape))
-        return piqe(image, mscn_out=out).score
+    def with_map(image: np.ndarray, params: PiqeParams) -> float:
+        kind = params.mscn.window(image).half_taps.dtype
+        out = buffers.setdefault((image.shape, kind), np.zeros(image.shape, kind))
+        return piqe(image, params, mscn_out=out).score
 
     return {
-        "scalemark": lambda image: piqe(image).score,
-        "scalemark, with MSCN map": with_map,
+        DOUBLE: lambda image: piqe(image).score,
+        "scalemark, with MSCN map": lambda image: with_map(image, PiqeParams()),
+        "scalemark, with statistics": lambda image: piqe(image, statistics=True).score,
         "scalemark, MSCN map alone": lambda image: float(mscn(image)[0, 0]),
-        "NumPy and SciPy": scipy_piqe,
-        "pypiqe": pypiqe_score(),
+        SINGLE: lambda image: piqe(image, FAST).score,
+        "scalemark, fast, with MSCN map": lambda image: with_map(image, FAST),
+        "scalemark, fast, with statistics": lambda image: piqe(image, FAST, statistics=True).score,
+        "NumPy and SciPy": peers.scipy_piqe,
+        "NumPy and SciPy, MSCN map alone": lambda image: float(
+            peers.scipy_mscn(image.astype(np.float64))[0, 0]
+        ),
+        "OpenCV, MSCN map alone": peers.opencv_mscn(),
+        "pypiqe": peers.pypiqe(),
+        "pyiqa": peers.pyiqa(),
     }
 
 
-def main(sizes: Sequence[tuple[int, int]] = SIZES, runs: int = 3) -> dict[str, list[float]]:
+def timings(sizes: Sequence[tuple[int, int]], runs: int) -> dict[str, list[float]]:
     """Print the table; return each candidate's nanoseconds per pixel, one figure a size."""
     figures: dict[str, list[float]] = {}
-    start = time.process_time()
-    piqe(picture((16, 16)))
-    print(
-        f"first call (compiles, or loads the compiled loops): {time.process_time() - start:.2f} s"
-    )
     images = [picture(shape) for shape in sizes]
+    headings = "".join(f"{f'{height}x{width}':>27s}" for height, width in sizes)
+    print(f"{'ns/px (x scalemark, x fast)':34s}{headings}")
     for name, score in candidates().items():
         if score is None:
-            print(f"{name:28s} skipped: not installed (pip install {name})")
+            print(f"{name:34s}  skipped: not installed (pip install {name.split(',')[0].lower()})")
             continue
         score(images[0])
         figures[name] = [
             1e9 * cpu_seconds(score, image, runs * (10 if image.size < 1e6 else 1)) / image.size
             for image in images
         ]
+        fast = figures.get(SINGLE, [np.nan] * len(images))
         cells = (
-            f"{shape[0]}x{shape[1]} {figure:7.2f} ns/px ({figure / ours:5.1f}x)"
-            for shape, figure, ours in zip(sizes, figures[name], figures["scalemark"], strict=True)
+            f"{figure:9.2f} ({figure / double:5.1f}x, {figure / single:5.1f}x)"
+            for figure, double, single in zip(figures[name], figures[DOUBLE], fast, strict=True)
         )
-        print(f"{name:28s}", "  ".join(cells))
+        print(f"{name:34s}", "  ".join(cells).replace("  nanx", "     -"), flush=True)
+    return figures
+
+
+def extra_memory(image: np.ndarray, params: PiqeParams | None = None) -> float:
+    """Return how many MB one score adds to the process at its peak; Linux only."""
+    piqe(image, params)
+    Path("/proc/self/clear_refs").write_text("5")
+    before = _resident("VmRSS")
+    piqe(image, params)
+    return _resident("VmHWM") - before
+
+
+def _resident(field: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1000
+
+
+def first_calls() -> list[tuple[float, float]]:
+    """Return seconds of import and of first call, without and with the cache of compiled loops."""
+    with tempfile.TemporaryDirectory() as cache:
+        environment = {**os.environ, "NUMBA_CACHE_DIR": cache}
+        command = [sys.executable, "-c", FIRST_CALL]
+        found = [
+            subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+            for _ in range(2)
+        ]
+    return [tuple(map(float, run.stdout.split())) for run in found]  # type: ignore[misc]
+
+
+def distance_to_opencv() -> tuple[float, float] | None:
+    """Return the median and largest relative distance of the statistics to OpenCV-contrib's."""
+    features = peers.opencv_brisque()
+    if features is None:
+        return None
+    image = np.asarray(Image.open(PHOTO))
+    statistics = piqe(image, statistics=True).statistics
+    assert statistics is not None
+    distance = np.abs(features(image) / statistics.values - 1)
+    return float(np.median(distance)), float(distance.max())
+
+
+def main(sizes: Sequence[tuple[int, int]] = SIZES, runs: int = 5) -> dict[str, list[float]]:
+    """Print everything; return each candidate's nanoseconds per pixel, one figure a size."""
+    figures = timings(sizes, runs)
+    image = picture(sizes[-1])
+    for name, params in ((DOUBLE, PiqeParams()), (SINGLE, FAST)):
+        print(f"{name}: a score of {image.shape} adds {extra_memory(image, params):.2f} MB at peak")
+    for name, (load, call) in zip(("compiling", "from the cache"), first_calls(), strict=True):
+        print(f"first call, {name}: {call:.2f} s after {load:.2f} s of imports")
+    told = "not installed"
+    if distance := distance_to_opencv():
+        told = "{:.2%} off in the median, {:.2%} at most".format(*distance)
+    print(f"18 statistics of {PHOTO.name} beside OpenCV-contrib's BRISQUE features: {told}")
     return figures
 
 

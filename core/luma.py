@@ -1,4 +1,4 @@
-"""Gray of an image in its own class, and the 0 to 255 gray levels that MSCN and PIQE work on."""
+"""Gray of an image, in the image's own class."""
 
 from typing import Any
 
@@ -19,7 +19,6 @@ LARGEST = 1e100
 HALF = 0.49999999999999994
 
 Gray = NDArray[Any]
-Levels = NDArray[np.uint8] | NDArray[np.float64]
 
 
 def to_gray(image: ArrayLike) -> Gray:
@@ -51,7 +50,7 @@ def to_gray(image: ArrayLike) -> Gray:
     >>> to_gray(np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8))
     array([[ 76, 150,  29]], dtype=uint8)
     """
-    pixels = _valid_image(np.asarray(image))
+    pixels = valid_image(image)
     if pixels.ndim == 2:
         return pixels
     gray = np.empty(pixels.shape[:2], pixels.dtype)
@@ -63,63 +62,6 @@ def to_gray(image: ArrayLike) -> Gray:
     return gray
 
 
-def to_levels(gray: ArrayLike) -> Levels:
-    """Return gray levels: black is 0, white is 255, always whole numbers.
-
-    uint8 is taken as it is. uint16 is divided by 257, int16 after adding 32768. Floating-point gray
-    is multiplied by 255: it is expected in [0, 1], and is neither clipped to that range nor divided
-    by its maximum. Halves are rounded away from zero.
-
-    Parameters
-    ----------
-    gray : (y, x) array
-        uint8, uint16, int16, float32 or float64.
-
-    Returns
-    -------
-    (y, x) array
-        uint8 for the integer classes (`gray` itself, not a copy, where it is uint8), float64 for
-        the floating-point ones, in gray levels.
-
-    Raises
-    ------
-    ValueError
-        As `to_gray`, and for an image in colour.
-
-    Examples
-    --------
-    >>> to_levels(np.array([[0, 128, 129, 65535]], np.uint16))
-    array([[  0,   0,   1, 255]], dtype=uint8)
-    >>> to_levels(np.array([[0.5, 1.0, 1.2]]))
-    array([[128., 255., 306.]])
-    """
-    pixels = np.asarray(gray)
-    if pixels.ndim != 2:
-        raise ValueError(f"gray of shape {pixels.shape} is not (y, x); use to_gray(image) first")
-    return _levels(_valid_image(pixels))
-
-
-def image_levels(image: ArrayLike) -> Levels:
-    """Return `to_levels(to_gray(image))`, with the image checked once only.
-
-    Parameters
-    ----------
-    image : (y, x) or (y, x, 3) array
-        As for `to_gray`.
-
-    Returns
-    -------
-    (y, x) array
-        uint8 or float64, in gray levels.
-
-    Examples
-    --------
-    >>> image_levels(np.full((1, 2, 3), 0.2))
-    array([[51., 51.]])
-    """
-    return _levels(to_gray(image))
-
-
 def frozen(array: NDArray[Any]) -> NDArray[Any]:
     """Return a C-contiguous, read-only view (or copy): one array type, one compiled kernel."""
     view = np.ascontiguousarray(array).view()
@@ -127,39 +69,49 @@ def frozen(array: NDArray[Any]) -> NDArray[Any]:
     return view
 
 
-def _levels(gray: Gray) -> Levels:
-    if gray.dtype == np.uint8:
-        return gray
-    flat = frozen(gray).reshape(-1)
-    if gray.dtype.kind == "f":
-        levels = np.empty(gray.shape)
-        _float_levels(flat, levels.reshape(-1))
-        return levels
-    steps = np.empty(gray.shape, np.uint8)
-    _integer_levels(flat, int(np.iinfo(gray.dtype).min), steps.reshape(-1))
-    return steps
-
-
-def _valid_image(pixels: NDArray[Any]) -> NDArray[Any]:
-    native = pixels.dtype.newbyteorder("=")
-    if native.name not in CLASSES:
-        raise ValueError(
-            f"an image of class {pixels.dtype.name} is not allowed, only {', '.join(CLASSES)}; "
-            "convert it, with the black and white you mean, e.g. (image / white).astype('float32')"
-        )
+def valid_image(image: ArrayLike) -> NDArray[Any]:
+    """Return an image as an array in the machine's byte order; the errors are `to_gray`'s."""
+    if np.ma.is_masked(image):
+        raise ValueError("some pixels are masked; fill them with image.filled(value), or crop them")
+    pixels = np.asarray(image)
+    require_class(pixels.dtype)
     if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3):
         raise ValueError(
             f"an image of shape {pixels.shape} is neither (y, x) nor (y, x, 3){_remedy(pixels)}"
         )
     if pixels.size == 0:
-        raise ValueError(f"an image of shape {pixels.shape} is empty; it needs 1 pixel at least")
-    pixels = pixels.astype(native, copy=False)
-    if native.kind == "f" and (bad := _count_unusable(frozen(pixels).reshape(-1), LARGEST)):
+        raise ValueError(f"an image of shape {pixels.shape} is empty; it needs 2 pixels at least")
+    pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+    if pixels.dtype.kind == "f" and (bad := _count_unusable(frozen(pixels).reshape(-1), LARGEST)):
         raise ValueError(
             f"{bad} of {pixels.size} values are NaN, infinite or beyond {LARGEST:g}; "
             "fill or crop them first"
         )
     return pixels
+
+
+def require_class(dtype: Any) -> None:  # noqa: ANN401
+    """Refuse pixels of a class that has no black and white.
+
+    Parameters
+    ----------
+    dtype : numpy.dtype
+        The pixels' class.
+
+    Raises
+    ------
+    ValueError
+        If it is none of `CLASSES`.
+
+    Examples
+    --------
+    >>> require_class(np.dtype("float32"))
+    """
+    if dtype.newbyteorder("=").name not in CLASSES:
+        raise ValueError(
+            f"an image of class {dtype.name} is not allowed, only {', '.join(CLASSES)}; "
+            "convert it, with the black and white you mean, e.g. (image / white).astype('float32')"
+        )
 
 
 def _remedy(pixels: NDArray[Any]) -> str:
@@ -184,19 +136,6 @@ def _float_gray(colours: NDArray[Any], gray: NDArray[Any]) -> None:
     for i in range(gray.size):
         red, green, blue = colours[i, 0], colours[i, 1], colours[i, 2]
         gray[i] = (RED * red + GREEN * green) + BLUE * blue
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _integer_levels(gray: NDArray[Any], black: int, levels: NDArray[np.uint8]) -> None:
-    for i in range(gray.size):
-        levels[i] = (np.int32(gray[i]) - np.int32(black) + np.int32(128)) // np.int32(257)
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _float_levels(gray: NDArray[Any], levels: NDArray[np.float64]) -> None:
-    for i in range(gray.size):
-        level = 255.0 * np.float64(gray[i])
-        levels[i] = np.trunc(level + np.copysign(HALF, level))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -1,13 +1,19 @@
 """Mean-subtracted, contrast-normalised (MSCN) coefficients of an image."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from core._piqe_kernels import HALO, mscn_map
-from core.luma import frozen, image_levels
+from core._piqe_kernels import HALO, Window, mscn_map
+from core.levels import Levels, image_levels, require_range, to_levels
+from core.luma import frozen
+
+Kind = TypeVar("Kind")
+Precision = Literal["double", "fast"]
+SHIFT = 128.0
+"""Taken off 8-bit levels before float32 arithmetic: their squares then keep enough digits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,10 +29,22 @@ class MscnParams:
     """Scale of the Gaussian window of 7 taps, in pixels, from 0.1 to 100."""
     constant: float = 1.0
     """Added to the local contrast before dividing by it, in gray levels; from 1e-6 to 1e6."""
+    data_range: tuple[float, float] | None = None
+    """Values that stand for black and white, such as 0 and 4095; by default those of the class."""
+    keep_depth: bool = False
+    """Keep the steps of 16-bit and floating-point images; by default there are 256 gray levels."""
+    precision: Precision = "double"
+    """Arithmetic: double, or fast, which takes float32 where the gray levels are 8-bit."""
 
     def __post_init__(self) -> None:
-        require_number("sigma", self.sigma, 0.1, 100.0)
-        require_number("constant", self.constant, 1e-6, 1e6)
+        if self.data_range is not None:
+            object.__setattr__(self, "data_range", require_range(self.data_range))
+        if not isinstance(self.keep_depth, bool):
+            raise ValueError(f"keep_depth must be true or false, got {self.keep_depth!r}")
+        require_choice("precision", self.precision, Precision)
+        for name, smallest, largest in (("sigma", 0.1, 100.0), ("constant", 1e-6, 1e6)):
+            value = require_number(name, getattr(self, name), smallest, largest)
+            object.__setattr__(self, name, value)
 
     @property
     def halo(self) -> int:
@@ -40,8 +58,26 @@ class MscnParams:
         half: NDArray[np.float64] = (weights / weights.sum())[HALO:]
         return half
 
+    def levels(self, image: ArrayLike) -> Levels:
+        """Return the gray levels of a whole image; the errors are `core.levels.image_levels`'."""
+        return image_levels(image, self.data_range, keep_depth=self.keep_depth)
 
-def mscn(image: ArrayLike, params: MscnParams | None = None) -> NDArray[np.float64]:
+    def gray_levels(self, gray: ArrayLike) -> Levels:
+        """Return those of gray rows or of a tile; the errors are `core.levels.to_levels`'."""
+        return to_levels(gray, self.data_range, keep_depth=self.keep_depth)
+
+    def window(self, levels: Levels) -> Window:
+        """Return the Gaussian, in the precision in which these levels are filtered."""
+        single = self.precision == "fast" and levels.dtype == np.uint8
+        kind, shift = (np.float32, SHIFT) if single else (np.float64, 0.0)
+        # The least contrast of whole levels, 1 at a corner of the window, is 1.5e-4; rounding in
+        # float32 makes up to 4e-5 of a flat place.
+        contrast = 1e-8 if self.keep_depth and not single else 1e-4
+        negligible = np.float32(contrast / max(self.constant, 0.1))
+        return Window(self.half_taps.astype(kind), kind(self.constant), kind(shift), negligible)
+
+
+def mscn(image: ArrayLike, params: MscnParams | None = None) -> NDArray[Any]:
     """Return the MSCN map of an image: (I - mean) / (contrast + constant).
 
     I are the image's gray levels, 0 to 255. Mean and contrast (standard deviation) are weighted by
@@ -52,13 +88,13 @@ def mscn(image: ArrayLike, params: MscnParams | None = None) -> NDArray[np.float
     image : (y, x) or (y, x, 3) array
         uint8, uint16, int16, float32 or float64; RGB; floating-point values as in [0, 1].
     params : MscnParams, optional
-        The window and the constant; by default PIQE's.
+        Gray levels, window, constant and precision; by default PIQE's.
 
     Returns
     -------
     (y, x) array
-        float64, dimensionless; 0 where the image is flat, with the defaults at most 2.742 in
-        magnitude.
+        float64 (float32 where the precision is fast and the levels are 8-bit), dimensionless; 0
+        where the image is flat, with the defaults at most 2.742 in magnitude.
 
     Raises
     ------
@@ -75,15 +111,34 @@ def mscn(image: ArrayLike, params: MscnParams | None = None) -> NDArray[np.float
     >>> mscn(np.array([[10, 10, 10, 20]], np.uint8)).round(2)
     array([[-0.06, -0.24, -0.58,  0.58]])
     """
-    p = params or MscnParams()
-    levels = image_levels(image)
-    out = np.empty(levels.shape)
-    mscn_map(frozen(levels), p.half_taps, float(p.constant), out)
+    p = require_params(params, MscnParams)
+    levels = p.levels(image)
+    window = p.window(levels)
+    out = np.empty(levels.shape, window.half_taps.dtype)
+    mscn_map(frozen(levels), window, out)
     return out
 
 
-def require_number(field: str, value: float, smallest: float, largest: float) -> None:
-    """Refuse a parameter that is no number or out of range, naming its field.
+def require_choice(field: str, value: Any, choices: Any) -> None:  # noqa: ANN401
+    """Refuse a parameter that is none of a Literal's words, naming its field.
+
+    Raises
+    ------
+    ValueError
+        If `value` is another.
+
+    Examples
+    --------
+    >>> require_choice("precision", "half", Precision)
+    Traceback (most recent call last):
+    ValueError: precision must be double or fast, got 'half'
+    """
+    if value not in get_args(choices):
+        raise ValueError(f"{field} must be {' or '.join(get_args(choices))}, got {value!r}")
+
+
+def require_number(field: str, value: float, smallest: float, largest: float) -> float:
+    """Return a parameter as a float; refuse what is no number or out of range, naming its field.
 
     Parameters
     ----------
@@ -93,6 +148,11 @@ def require_number(field: str, value: float, smallest: float, largest: float) ->
         What came.
     smallest, largest : float
         The closed range that is allowed.
+
+    Returns
+    -------
+    float
+        The same number.
 
     Raises
     ------
@@ -112,3 +172,25 @@ def require_number(field: str, value: float, smallest: float, largest: float) ->
         raise ValueError(
             f"{field} must be a number from {smallest:g} to {largest:g}, got {value!r}"
         )
+    return float(value)
+
+
+def require_params(params: Kind | None, kind: type[Kind]) -> Kind:
+    """Return parameters, those by default for None; refuse what is of another class.
+
+    Raises
+    ------
+    ValueError
+        Naming the class that is needed.
+
+    Examples
+    --------
+    >>> require_params({"sigma": 1.0}, MscnParams)
+    Traceback (most recent call last):
+    ValueError: params must be MscnParams or None, got {'sigma': 1.0}
+    """
+    if params is None:
+        return kind()
+    if not isinstance(params, kind):
+        raise ValueError(f"params must be {kind.__name__} or None, got {params!r}")
+    return params

@@ -114,7 +114,11 @@ def _create(group: zarr.Group, path: str, variable: Variable, stack: Stack, slot
         compressors=(ZstdCodec(level=1, checksum=True), Crc32cCodec()),
         fill_value=np.nan if dtype.kind == "f" else 0,
         dimension_names=variable.dims,
-        attributes={"units": variable.units, "long_name": variable.long_name},
+        attributes={
+            "units": variable.units,
+            "long_name": variable.long_name,
+            **({"columns": list(variable.columns)} if variable.columns else {}),
+        },
     )
 
 

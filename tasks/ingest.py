@@ -106,7 +106,7 @@ class _Frame:
         self.low, self.high = np.inf, -np.inf
         small = Thumbnail(*item.shape)
         checked = _checked(image.bands, item, stack)
-        gray = (self._watch(to_gray(small.add(band))) for band in checked)
+        gray = (to_gray(self._watch(small.add(band))) for band in checked)
         self.pixels: Array = np.empty((0, 0))
         if stack.in_place:
             for _ in gray:
@@ -132,7 +132,7 @@ class _Frame:
             return ""
         return (
             f"floating-point pixels from {self.low:.4g} to {self.high:.4g}: PIQE expects 0 to 1, "
-            "so the score is not comparable with others"
+            "so the score is not comparable with others unless data_range told it what is white"
         )
 
 

@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Literal
 from tasks import lock, session
 from tasks.ingest import ingest
 from tasks.probe import probe
-from tasks.quality import QualityParams, score, write_mscn_maps
 from tasks.readers.base import Limits
 from tasks.report.write import write_report
 from tasks.scan import scan
+from tasks.scoring import QualityParams, score, write_mscn_maps
 from tasks.signals import describe_signals
 from tasks.summary import Summary, summarise
 from tasks.table import write_tables

@@ -108,7 +108,7 @@ def _warm_up() -> None:
     """Load the compiled kernels, so that the sample does not pay for it."""
     import numpy as np
 
-    piqe(to_gray(np.zeros((16, 16, 3), np.uint8)), PiqeParams())
+    piqe(to_gray(np.zeros((16, 16, 3), np.uint8)), PiqeParams(), statistics=True)
 
 
 def _time(
@@ -138,6 +138,6 @@ def _do(order: Order, found: Found, name: str, part: Part) -> None:
     decoded = reader_named(name).read(path, part)
     if isinstance(decoded, Image):
         for band in decoded.bands:
-            piqe(to_gray(band), PiqeParams())
+            piqe(to_gray(band), PiqeParams(), statistics=True)
     else:
         describe(decoded.values[None], np.array([len(decoded.values)]))

@@ -10,10 +10,10 @@ from tasks import chunks
 from tasks.store import DESCRIPTORS, PIQE, QUALITY, Stack, Variable
 
 FEATURES: dict[str, tuple[Variable, ...]] = {
-    "image": tuple(variable for variable in QUALITY if variable.dims == PIQE.dims),
+    "image": tuple(v for v in QUALITY if v.dims == PIQE.dims or v.columns),
     "signal": DESCRIPTORS,
 }
-"""What the table tells of every item, by kind."""
+"""What the table tells of every item, by kind: one number a variable, or one a column of it."""
 
 
 class Scalars:
@@ -46,16 +46,22 @@ class Scalars:
     def _read_stack(self, kind: str, name: str) -> dict[str, NDArray[np.float64]]:
         stack = Stack.parse(kind, name)
         damaged = self._damaged[kind, name] = set()
-        return {
-            variable.name: read_leniently(self._root, variable, stack, damaged)
-            for variable in FEATURES[kind]
-        }
+        found: dict[str, NDArray[np.float64]] = {}
+        for variable in FEATURES[kind]:
+            values = read_leniently(self._root, variable, stack, damaged)
+            found |= dict(zip(names(variable), np.atleast_2d(values.T), strict=True))
+        return found
+
+
+def names(variable: Variable) -> tuple[str, ...]:
+    """Return what the table calls the numbers of a variable."""
+    return variable.columns or (variable.name,)
 
 
 def read_leniently(
     root: Path, variable: Variable, stack: Stack, damaged: set[int]
 ) -> NDArray[np.float64]:
-    """Return all values of a variable along its first axis.
+    """Return all values of a variable, its slots along the first axis.
 
     A chunk that is missing or damaged reads as NaN, and its number is put into `damaged`.
     """
@@ -63,7 +69,7 @@ def read_leniently(
     try:
         return chunks.read(root, variable, stack, slice(0, slots))
     except chunks.DamagedChunk:
-        values = np.full(slots, np.nan)
+        values = np.full(variable.shape(stack, slots), np.nan)
     for start in range(0, slots, stack.slots_per_chunk):
         at = slice(start, start + stack.slots_per_chunk)
         try:

@@ -1,22 +1,70 @@
-"""What a worker does with one batch of frames: score them, or write their MSCN maps."""
+"""The steps that measure images: their scores and statistics, and their MSCN maps."""
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.luma import to_gray, to_levels
+from core.levels import require_pixels
+from core.luma import to_gray
 from core.mscn import MscnParams, mscn
-from core.piqe import Blocks, block_statistics, pool
-from tasks import chunks, ingest, store, watchdog
+from core.mscn_statistics import estimate
+from core.piqe import Blocks, PiqeParams, block_statistics, pool
+from core.piqe_blocks import join
+from tasks import batches, chunks, ingest, store, watchdog, worklist
 from tasks.bands import recut, with_halo
 from tasks.batches import Batch, Item, Order
-from tasks.ledger import Outcome
+from tasks.ledger import Ledger, Outcome, fingerprint
 from tasks.readers.base import Refused
 from tasks.store import Stack
 
+VERSION = 2
 Array = NDArray[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class QualityParams:
+    """What is measured of every image."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {
+        "use_attribute_docstrings": True,
+        "extra": "forbid",
+    }
+
+    piqe: PiqeParams = field(default_factory=PiqeParams)
+    """How the PIQE score and its block maps are computed; the defaults are MATLAB's."""
+    mscn_maps: bool = False
+    """Store every image's MSCN map too: 4 bytes a pixel before compression."""
+
+
+def score(order: Order, params: QualityParams) -> None:
+    """Score every image whose score is missing or stale, into `quality`."""
+    step = worklist.Step(name="piqe", kind="image", mark=_mark(params.piqe))
+    _carry_out(order.asking(params.piqe), step, score_batch, store.QUALITY)
+
+
+def write_mscn_maps(order: Order, params: QualityParams) -> None:
+    """Write every image's MSCN map that is missing or stale, where they are asked for."""
+    if params.mscn_maps:
+        step = worklist.Step(name="mscn", kind="image", mark=_mark(params.piqe.mscn))
+        _carry_out(order.asking(params.piqe.mscn), step, mscn_batch, (store.MSCN,))
+
+
+def _mark(params: PiqeParams | MscnParams) -> str:
+    return fingerprint(VERSION, {**asdict(params), "ingest version": ingest.VERSION})
+
+
+def _carry_out(
+    order: Order,
+    step: worklist.Step,
+    work: batches.Work,
+    variables: tuple[store.Variable, ...],
+) -> None:
+    with Ledger(order.output.ledger) as ledger:
+        worklist.make_room(ledger, order.output, step, variables)
+        worklist.carry_out(ledger, step, order, work)
 
 
 def score_batch(order: Order, batch: Batch) -> list[Outcome]:
@@ -31,7 +79,7 @@ def score_batch(order: Order, batch: Batch) -> list[Outcome]:
             except (Refused, OSError, ValueError) as error:
                 outcomes.append(ingest.refusal_of(item, error))
                 continue
-        for variable, value in _results(blocks).items():
+        for variable, value in _results(blocks, item.shape).items():
             found[variable][item.slot] = value
         outcomes.append(Outcome(item=item.id, pixels=item.shape[0] * item.shape[1]))
     if found[store.PIQE] and order.still_valid():
@@ -44,26 +92,32 @@ def score_batch(order: Order, batch: Batch) -> list[Outcome]:
 
 def _blocks(order: Order, item: Item, stack: Stack) -> Blocks:
     """Measure an image band by band: the same bits as the whole, in bounded memory."""
-    maps = [
-        block_statistics(to_levels(band), order.params, rows=(top, top + rows))
-        for band, top, rows in with_halo(_rows(order, item, stack), order.params.mscn.halo)
-    ]
-    joined = {
-        name: np.concatenate([getattr(part, name) for part in maps])
-        for name in ("variance", "activity", "artifact", "noise")
-    }
-    return Blocks(**joined)
+    params: PiqeParams = order.params
+    require_pixels(item.shape)
+    bands = with_halo(_rows(order, item, stack), params.halo(statistics=True))
+    return join(
+        [
+            [
+                block_statistics(
+                    params.mscn.gray_levels(band), params, rows=(top, top + rows), statistics=True
+                )
+            ]
+            for band, top, rows in bands
+        ]
+    )
 
 
-def _results(blocks: Blocks) -> dict[store.Variable, Any]:
+def _results(blocks: Blocks, shape: tuple[int, ...]) -> dict[store.Variable, Any]:
+    assert blocks.moments is not None
     return {
-        store.PIQE: pool(**vars(blocks)),
+        store.PIQE: pool(blocks),
         store.ACTIVITY: blocks.activity,
         store.ARTIFACT: blocks.artifact,
         store.NOISE: blocks.noise,
         store.ACTIVE: blocks.activity.mean(),
         store.DISTORTED: blocks.artifact.mean(),
         store.NOISY: blocks.noise.mean(),
+        store.STATISTICS: estimate(blocks.moments, shape).values,
     }
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from core.mscn_statistics import NAMES
+
 TILE = 2048
 BLOCK = 16
 THUMBNAIL = 192
@@ -86,6 +88,7 @@ class Stack:
             "thumbnail_y": min(height, THUMBNAIL),
             "thumbnail_x": min(width, THUMBNAIL),
             "channel": 3,
+            "statistic": len(NAMES),
         }
 
     @classmethod
@@ -111,6 +114,8 @@ class Variable:
     dtype: str
     units: str
     long_name: str
+    columns: tuple[str, ...] = ()
+    """Names of the places along the last dimension, where each is a number of its own."""
 
     def path(self, stack: Stack) -> str:
         """Where it lies in the store."""
@@ -162,7 +167,16 @@ ACTIVE = Variable("quality", "active_fraction", FRAME, "float64", "1", "blocks t
 DISTORTED = Variable("quality", "distorted_fraction", FRAME, "float64", "1", "distorted blocks")
 NOISY = Variable("quality", "noisy_fraction", FRAME, "float64", "1", "noisy blocks")
 MSCN = Variable("quality", "mscn", ("frame", "y", "x"), "float32", "1", "MSCN coefficient")
-QUALITY = (PIQE, ACTIVITY, ARTIFACT, NOISE, ACTIVE, DISTORTED, NOISY)
+STATISTICS = Variable(
+    "quality",
+    "statistics",
+    ("frame", "statistic"),
+    "float64",
+    "1",
+    "fit to the MSCN coefficients or their neighbour products, as in BRISQUE",
+    NAMES,
+)
+QUALITY = (PIQE, ACTIVITY, ARTIFACT, NOISE, ACTIVE, DISTORTED, NOISY, STATISTICS)
 
 SIGNAL = Variable("signals", "signal", ("series", "sample"), "float64", "", "signal, as it came")
 X = Variable("signals", "x", ("series", "sample"), "float64", "", "position of every sample")

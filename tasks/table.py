@@ -15,7 +15,7 @@ from tasks.batches import Order
 from tasks.errors import StoreFailed
 from tasks.ledger import Ledger
 from tasks.output import Output, replace
-from tasks.scalars import FEATURES, Scalars
+from tasks.scalars import FEATURES, Scalars, names
 from tasks.verdict import grade
 
 PAGE = 1000
@@ -43,9 +43,10 @@ LEDGER_COLUMNS: tuple[tuple[str, Any, str], ...] = (
     ("slot", WHOLE, "its frame or series in that group"),
 )
 FEATURE_COLUMNS = tuple(
-    (variable.name, REAL, f"{variable.long_name} ({kind}s)")
+    (name, REAL, f"{variable.long_name} ({kind}s)")
     for kind, variables in FEATURES.items()
     for variable in variables
+    for name in names(variable)
 )
 GRADE = (("grade", TEXT, "word for the PIQE score: excellent, good, fair, poor or bad"),)
 COLUMNS = (

@@ -165,7 +165,9 @@ def add_rare_images(archive: Archive) -> None:
     archive.put("rare/large.tif", tiff_bytes(large * 1e90), "flagged", "", "floating-point pixels")
     archive.put("rare/huge.tif", tiff_bytes(large * 1e308), *unfit, "beyond")
     archive.put("rare/uint32.tif", tiff_bytes(np.ones((64, 64), np.uint32)), *unfit, "uint32")
-    archive.put("rare/one.png", pillow_bytes(PIL.Image.fromarray(photo(1, 1)), "PNG"))
+    archive.put("rare/negative.tif", tiff_bytes(floats - 0.5), *unfit, "data_range")
+    archive.put("rare/one.png", pillow_bytes(PIL.Image.fromarray(photo(1, 1)), "PNG"),
+                *unfit, "2 pixels at least")  # fmt: skip
     archive.put("rare/flat.png", pillow_bytes(PIL.Image.new("L", (64, 64), 9), "PNG"),
                 "flagged", "", "flat")  # fmt: skip
     archive.put("rare/wide.png", pillow_bytes(PIL.Image.fromarray(photo(20, 3000)), "PNG"))

@@ -24,6 +24,13 @@ def bundled(name):
     return image
 
 
+def crop(name, shape=(90, 110)):
+    """Return a part of a bundled image of 8 bits, with values 0 to 1."""
+    image = bundled(name)
+    top, left = image.shape[0] // 3, image.shape[1] // 3
+    return image[top : top + shape[0], left : left + shape[1]] / 255.0
+
+
 @cache
 def official(name):
     return np.asarray(Image.open(OFFICIAL / name))

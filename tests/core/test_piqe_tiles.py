@@ -4,16 +4,20 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from core.luma import image_levels
-from core.mscn import mscn
-from core.piqe import PiqeParams, block_statistics, piqe, pool
+from core.levels import image_levels
+from core.mscn import MscnParams, mscn
+from core.piqe import Blocks, PiqeParams, block_statistics, piqe, pool
+from core.piqe_blocks import join
 from tests.core.images import textured
 
-HALO = PiqeParams().mscn.halo
-MASKS = ("activity", "artifact", "noise")
+PLAIN = PiqeParams()
+SYMMETRIC = PiqeParams(padding="symmetric", surround="fixed", mscn=MscnParams(keep_depth=True))
+FAST = PiqeParams(mscn=MscnParams(precision="fast"))
+HALO = PLAIN.halo(statistics=True)
+MAPS = ("variance", "activity", "artifact", "noise")
 
 
 def spans(size, cuts):
@@ -28,33 +32,36 @@ def with_halo(span, size, halo):
     return slice(first, min(stop + halo, size)), (start - first, stop - first)
 
 
-def assemble(levels, row_cuts, column_cuts, halo=HALO):
-    height, width = levels.shape
-    grid = (-(-height // 16), -(-width // 16))
-    maps = {"variance": np.full(grid, np.nan)} | {mask: np.zeros(grid, bool) for mask in MASKS}
-    coefficients = np.full(levels.shape, np.nan)
-    for top, bottom in spans(height, row_cuts):
-        for left, right in spans(width, column_cuts):
-            tall, rows = with_halo((top, bottom), height, halo)
-            wide, columns = with_halo((left, right), width, halo)
-            out = np.empty((bottom - top, right - left))
+def assemble(levels, row_cuts, column_cuts, params, halo):
+    coefficients = np.empty(levels.shape, params.mscn.window(levels).half_taps.dtype)
+    tiles = []
+    for top, bottom in spans(levels.shape[0], row_cuts):
+        tiles.append([])
+        for left, right in spans(levels.shape[1], column_cuts):
+            tall, rows = with_halo((top, bottom), levels.shape[0], halo)
+            wide, columns = with_halo((left, right), levels.shape[1], halo)
+            out = np.empty((bottom - top, right - left), coefficients.dtype)
             tile = levels[tall, wide].copy()
-            blocks = block_statistics(tile, rows=rows, columns=slice(*columns), mscn_out=out)
+            blocks = block_statistics(
+                tile, params, rows=rows, columns=slice(*columns), mscn_out=out, statistics=True
+            )
             coefficients[top:bottom, left:right] = out
-            for name, values in vars(blocks).items():
-                i, j = top // 16, left // 16
-                maps[name][i : i + values.shape[0], j : j + values.shape[1]] = values
-    return maps, coefficients
+            tiles[-1].append(blocks)
+    return join(tiles), coefficients
 
 
-def assert_same_bits(image, row_cuts, column_cuts, halo=HALO):
-    whole = piqe(image)
-    maps, coefficients = assemble(image_levels(image), row_cuts, column_cuts, halo)
-    assert maps["variance"].tobytes() == whole.variance.tobytes()
-    for mask in MASKS:
-        assert np.array_equal(maps[mask], getattr(whole, mask))
-    assert coefficients.tobytes() == mscn(image).tobytes()
-    assert pool(**maps) == whole.score
+def assert_same_bits(image, row_cuts, column_cuts, params=PLAIN, halo=HALO):
+    levels = params.mscn.levels(image)
+    out = np.empty(levels.shape, params.mscn.window(levels).half_taps.dtype)
+    whole = piqe(image, params, mscn_out=out, statistics=True)
+    blocks, coefficients = assemble(levels, row_cuts, column_cuts, params, halo)
+    for name in (*MAPS, "moments"):
+        assert getattr(blocks, name).tobytes() == getattr(whole, name).tobytes(), name
+    assert coefficients.tobytes() == out.tobytes()
+    if params.padding == "replicate":
+        assert out.tobytes() == mscn(image, params.mscn).tobytes()
+    assert pool(blocks) == whole.score
+    assert piqe(image, params).score == whole.score
 
 
 @settings(deadline=None, max_examples=200)
@@ -64,11 +71,14 @@ def assert_same_bits(image, row_cuts, column_cuts, halo=HALO):
     st.sampled_from(["uint8", "uint16", "int16", "float32", "float64"]),
     st.lists(st.integers(1, 6), max_size=4),
     st.lists(st.integers(1, 6), max_size=4),
-    st.integers(3, 20),
+    st.sampled_from([PLAIN, SYMMETRIC, FAST]),
+    st.integers(0, 16),
     st.integers(0, 1000),
 )
-def test_tiles_give_the_bits_of_the_whole(shape, colour, dtype, rows, columns, halo, seed):
-    assert_same_bits(textured(shape + colour, dtype, seed), rows, columns, halo)
+def test_tiles_give_the_bits_of_the_whole(shape, colour, dtype, rows, columns, params, more, seed):
+    assume(shape != (1, 1))
+    halo = params.halo(statistics=True) + more
+    assert_same_bits(textured(shape + colour, dtype, seed), rows, columns, params, halo)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float64"])
@@ -87,11 +97,11 @@ def test_regions_of_the_whole_array_need_no_copies():
 def test_score_is_the_same_bits_in_any_order_of_the_blocks():
     rng = np.random.default_rng(0)
     variance = rng.random(20_000)
-    masks = {mask: rng.random(20_000) < 0.7 for mask in MASKS}
-    score = pool(variance, **masks)
+    maps = {name: rng.random(20_000) < 0.7 for name in MAPS} | {"variance": variance}
+    score = pool(Blocks(**maps))
     for _ in range(50):
         order = rng.permutation(variance.size)
-        assert pool(variance[order], **{m: mask[order] for m, mask in masks.items()}) == score
+        assert pool(Blocks(**{name: values[order] for name, values in maps.items()})) == score
 
 
 def test_a_halo_of_2_is_refused_because_it_changes_the_blocks():
@@ -99,6 +109,10 @@ def test_a_halo_of_2_is_refused_because_it_changes_the_blocks():
     levels = image_levels(image)
     with pytest.raises(ValueError, match="needs 3 pixels before it"):
         block_statistics(levels[46:], rows=(2, 50))
+    with pytest.raises(ValueError, match="needs 4 pixels before it"):
+        block_statistics(levels[45:], rows=(3, 51), statistics=True)
+    with pytest.raises(ValueError, match="needs 16 pixels before it"):
+        block_statistics(levels[33:].astype(float), SYMMETRIC, rows=(15, 63))
     short = levels[45:].copy()
     short[0] = short[1]
     whole, tile = piqe(image), block_statistics(short, rows=(3, 51))

@@ -9,7 +9,7 @@ from PIL import Image
 
 from core.piqe import PiqeParams
 from tasks import ingest, probe
-from tasks.quality import QualityParams
+from tasks.scoring import QualityParams
 from tests.faults import runs
 
 

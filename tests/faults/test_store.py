@@ -8,7 +8,7 @@ import pytest
 from core.piqe import PiqeParams
 from tasks import chunks, store
 from tasks.output import Output
-from tasks.quality import QualityParams
+from tasks.scoring import QualityParams
 from tasks.store import Stack
 from tests.faults import runs
 

@@ -13,12 +13,13 @@ from PIL import Image
 from core.descriptors import describe
 from core.luma import to_gray
 from core.mscn import mscn
+from core.mscn_statistics import NAMES
 from core.piqe import piqe
 from tasks import chunks, pipeline, progress, store
 from tasks.errors import UsageError
 from tasks.output import Output
 from tasks.pipeline import Params
-from tasks.quality import QualityParams
+from tasks.scoring import QualityParams
 from tasks.store import Stack
 from tasks.verdict import VerdictParams
 
@@ -81,7 +82,7 @@ def frame(output, variable, row):
 def test_the_store_holds_what_core_computes_bit_for_bit(run, pictures, name):
     output, rows, _ = run
     row = row_of(rows, name)
-    expected = piqe(pictures[name])
+    expected = piqe(pictures[name], statistics=True)
     height, width = pictures[name].shape[:2]
     assert (row["height"], row["width"], row["dtype"]) == (height, width, str(pictures[name].dtype))
     assert row["piqe"] == expected.score
@@ -93,6 +94,8 @@ def test_the_store_holds_what_core_computes_bit_for_bit(run, pictures, name):
         rows_, columns = blocks.shape
         np.testing.assert_array_equal(frame(output, variable, row)[:rows_, :columns], blocks)
     assert row["active_fraction"] == expected.activity.mean()
+    np.testing.assert_array_equal(frame(output, store.STATISTICS, row), expected.statistics.values)
+    assert [row[name] for name in NAMES] == expected.statistics.values.tolist()
     maps = frame(output, store.MSCN, row)[:height, :width]
     np.testing.assert_array_equal(maps, mscn(pictures[name]).astype(np.float32))
 
