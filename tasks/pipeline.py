@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from tasks import lock, session
 from tasks.ingest import ingest
+from tasks.piecewise import PiecesParams, fit_pieces
 from tasks.probe import probe
 from tasks.readers.base import Limits
 from tasks.report.write import write_report
@@ -39,6 +40,8 @@ class Params:
     """How large an item may be."""
     quality: QualityParams = field(default_factory=QualityParams)
     """What is measured of every image."""
+    pieces: PiecesParams = field(default_factory=PiecesParams)
+    """How straight pieces are fitted to every signal."""
     verdict: VerdictParams = field(default_factory=VerdictParams)
     """When an item is flagged."""
 
@@ -90,6 +93,7 @@ def characterise(
         run(score)(order, params.quality)
         run(write_mscn_maps)(order, params.quality)
         run(describe_signals)(order)
+        run(fit_pieces)(order, params.pieces)
         run(judge)(order, params.verdict)
         run(write_tables)(order)
         run(write_report)(order)

@@ -11,6 +11,7 @@ from core.piqe import PiqeParams, piqe
 from tasks import batches, probe, scan
 from tasks.batches import Item, Order
 from tasks.output import Output
+from tasks.piecewise import PiecesParams, fit_one
 from tasks.readers import reader_named
 from tasks.readers.base import Image, Limits, Part, Refused
 from tasks.scan import Found
@@ -74,7 +75,7 @@ def make_plan(source: Path, limits: Limits, sample_seconds: float = 5.0) -> Plan
             place[found.reason if found.status == "skipped" else (found.code, found.reason)] += 1  # type: ignore[index]
             continue
         _look(plan, order, found, candidates)
-    _warm_up()
+    _warm_up({part.kind for _, _, part in candidates})
     _time(plan, order, candidates, sample_seconds)
     return plan
 
@@ -104,11 +105,14 @@ def _extent(part: Part) -> int:
     return part.shape[0] * part.shape[1] if part.kind == "image" else part.shape[0]
 
 
-def _warm_up() -> None:
+def _warm_up(kinds: set[str]) -> None:
     """Load the compiled kernels, so that the sample does not pay for it."""
     import numpy as np
 
-    piqe(to_gray(np.zeros((16, 16, 3), np.uint8)), PiqeParams(), statistics=True)
+    if "image" in kinds:
+        piqe(to_gray(np.zeros((16, 16, 3), np.uint8)), PiqeParams(), statistics=True)
+    if "signal" in kinds:
+        fit_one(np.arange(60.0), np.abs(np.arange(60.0) % 40 - 20), PiecesParams())
 
 
 def _time(
@@ -140,4 +144,7 @@ def _do(order: Order, found: Found, name: str, part: Part) -> None:
         for band in decoded.bands:
             piqe(to_gray(band), PiqeParams(), statistics=True)
     else:
-        describe(decoded.values[None], np.array([len(decoded.values)]))
+        values = decoded.values
+        describe(values[None], np.array([len(values)]))
+        x = np.arange(len(values), dtype=np.float64) if decoded.x is None else decoded.x
+        fit_one(x, values, PiecesParams())

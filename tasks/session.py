@@ -137,7 +137,8 @@ def _forget_chunk(ledger: Ledger, output: Output, row: Any) -> None:  # noqa: AN
     count = stack.slots_per_chunk
     start = row["slot"] // count * count
     images = (*store.IMAGES, *store.QUALITY, store.MSCN)
-    variables = images if row["kind"] == "image" else (*store.SIGNALS, *store.DESCRIPTORS)
+    signals = (*store.SIGNALS, *store.DESCRIPTORS, *store.PIECEWISE)
+    variables = images if row["kind"] == "image" else signals
     chunks.drop(output.store, variables, stack, start)
     ledger.execute(
         "DELETE FROM done WHERE item IN (SELECT id FROM item "

@@ -18,6 +18,8 @@ BLOCK = 16
 THUMBNAIL = 192
 FRAMES_PIXELS = 2**21
 LONGEST_CHUNK = 2**20
+PIECES = 6
+"""Pieces that a signal's fit may have."""
 
 
 def ladder(extent: int) -> int:
@@ -78,7 +80,8 @@ class Stack:
     def sizes(self) -> dict[str, int]:
         """The extent of every dimension but the first."""
         if self.kind == "signal":
-            return {"sample": self.shape[0]}
+            pieces = {"knot": PIECES - 1, "piece": PIECES, "end": 2, "bound": 2}
+            return {"sample": self.shape[0], **pieces}
         height, width = self.shape
         return {
             "y": height,
@@ -193,7 +196,43 @@ MEAN = Variable("descriptors", "mean", SERIES, "float64", "", "mean of the finit
 SIGNAL_NOISE = Variable("descriptors", "noise", SERIES, "float64", "", "noise standard deviation")
 DESCRIPTORS = (FINITE, MINIMUM, MAXIMUM, MEAN, SIGNAL_NOISE)
 
-EVERY = (*IMAGES, *QUALITY, MSCN, *SIGNALS, *DESCRIPTORS)
+KNOT, PIECE, BOUND = ("series", "knot"), ("series", "piece"), ("series", "knot", "bound")
+BREAKPOINT = Variable(
+    "pieces",
+    "breakpoint",
+    KNOT,
+    "float64",
+    "",
+    "where two straight pieces meet, in the signal's x",
+    tuple(f"breakpoint_{n}" for n in range(1, PIECES)),
+)
+SLOPE = Variable("pieces", "slope", PIECE, "float64", "", "signal per x along the piece")
+INTERCEPT = Variable("pieces", "intercept", PIECE, "float64", "", "the piece's line at x = 0")
+CURVATURE = Variable("pieces", "curvature", PIECE, "float64", "", "factor of the squared x")
+VALUE = Variable("pieces", "value", (*PIECE, "end"), "float64", "", "the piece at its ends")
+SPAN = Variable("pieces", "span", ("series", "end"), "float64", "", "least and greatest x")
+CI_BREAKPOINT = Variable("pieces", "ci_breakpoint", BOUND, "float64", "", "interval of the break")
+SE_BREAKPOINT = Variable("pieces", "se_breakpoint", KNOT, "float64", "", "standard error")
+SE_INTERCEPT = Variable("pieces", "se_intercept", PIECE, "float64", "", "standard error")
+CI_SLOPE = Variable("pieces", "ci_slope", (*PIECE, "bound"), "float64", "", "interval of the slope")
+PVALUE = Variable(
+    "pieces", "pvalue_no_break", SERIES, "float64", "1", "probability of such a gain without break"
+)
+SE_SLOPE = Variable("pieces", "se_slope", PIECE, "float64", "", "standard error of the slope")
+RSS = Variable("pieces", "rss", SERIES, "float64", "", "sum of squared residuals")
+SIGMA = Variable("pieces", "sigma", SERIES, "float64", "", "deviation of the residuals")
+N_SEGMENTS = Variable("pieces", "n_segments", SERIES, "int64", "1", "straight pieces; 0 if no fit")
+N_OBS = Variable("pieces", "n_obs", SERIES, "int64", "1", "samples, or means, that were fitted")
+STRETCH = Variable("pieces", "stretch", SERIES, "int64", "sample", "samples behind each mean")
+CERTIFIED = Variable("pieces", "certified", SERIES, "bool", "1", "no breaks fit better, proven")
+FIT_STATUS = Variable("pieces", "status", SERIES, "int8", "1", "0: fitted; else why not")
+PIECEWISE = (
+    BREAKPOINT, SLOPE, INTERCEPT, CURVATURE, VALUE, SPAN, CI_BREAKPOINT, SE_BREAKPOINT, SE_SLOPE,
+    SE_INTERCEPT, CI_SLOPE, PVALUE, RSS, SIGMA,
+    N_SEGMENTS, N_OBS, STRETCH, CERTIFIED, FIT_STATUS,
+)  # fmt: skip
+
+EVERY = (*IMAGES, *QUALITY, MSCN, *SIGNALS, *DESCRIPTORS, *PIECEWISE)
 
 
 def stacks(root: Path, tree: str, kind: str) -> list[Stack]:

@@ -9,13 +9,14 @@ from tasks.ledger import Ledger, Outcome
 from tasks.scalars import Scalars
 
 PAGE = 1000
-LAST_STEP = {"image": "piqe", "signal": "describe"}
+LAST_STEP = {"image": "piqe", "signal": "piecewise"}
 
-CANDIDATES = """
+CANDIDATES = f"""
 SELECT item.id, item.kind, item.status, item.reason, item.note, item.stack, item.slot,
        item.samples
 FROM item JOIN done ON done.item = item.id
-AND done.step = CASE item.kind WHEN 'image' THEN 'piqe' ELSE 'describe' END
+AND done.step = CASE item.kind WHEN 'image' THEN '{LAST_STEP["image"]}'
+                               ELSE '{LAST_STEP["signal"]}' END
 AND done.hash = item.hash
 WHERE item.status IN ('pending', 'ok', 'flagged') AND item.id > ?
 ORDER BY item.id LIMIT ?

@@ -62,10 +62,10 @@ def test_the_commands_that_start_servers_parse():
         app.parse_args(arguments, exit_on_error=False, print_error=False)
 
 
-def test_the_python_example(monkeypatch):
+def test_the_python_examples():
     import doctest
 
-    [example] = blocks("python")
+    example = "".join(blocks("python"))
     test = doctest.DocTestParser().get_doctest(example, {}, "README", None, 0)
     assert doctest.DocTestRunner(verbose=False).run(test).failed == 0
 

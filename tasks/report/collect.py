@@ -17,6 +17,7 @@ from tasks.ingest import GRAY
 from tasks.ledger import Ledger
 from tasks.output import Output
 from tasks.report import page
+from tasks.report.fits import Fits, draw_fit
 from tasks.report.pictures import Pictures
 from tasks.report.sparklines import sparkline
 from tasks.session import versions
@@ -61,7 +62,7 @@ def collect(output: Output) -> page.Page:
         counts=_counts(table),
         scores=scores,
         images=_image_cards(output.store, images, scores),
-        signals=_signal_cards(output.store, signals),
+        signals=_signal_cards(output.store, signals, log=_is_log(provenance)),
         quarantined=_quarantined(table),
         quarantined_by_code=_codes(table),
         skipped=_skipped(table),
@@ -136,17 +137,30 @@ def _image_cards(
     return tuple(cards)
 
 
-def _signal_cards(root: Path, signals: Table) -> tuple[page.SignalCard, ...]:
+def _is_log(provenance: page.Provenance) -> bool:
+    """Tell whether the run's pieces are straight along log x."""
+    fit = provenance.parameters.get("pieces", {}).get("fit", {})
+    return bool(fit.get("x_transform") == "log")
+
+
+def _signal_cards(root: Path, signals: Table, log: bool) -> tuple[page.SignalCard, ...]:
+    fits = Fits(root)
     flagged = pc.equal(signals["status"], "flagged").to_numpy(zero_copy_only=False)
     chosen = np.argsort(~flagged, kind="stable")[:SIGNALS]
-    return tuple(_signal_card(root, signals.slice(int(n), 1).to_pylist()[0]) for n in chosen)
+    rows = (signals.slice(int(n), 1).to_pylist()[0] for n in chosen)
+    return tuple(_signal_card(root, row, fits, log) for row in rows)
 
 
-def _signal_card(root: Path, row: dict[str, Any]) -> page.SignalCard:
+def _signal_card(root: Path, row: dict[str, Any], fits: Fits, log: bool) -> page.SignalCard:
     stack = Stack.parse("signal", row["stack"])
     at = slice(row["slot"], row["slot"] + 1)
+    inside = slice(0, row["samples"])
+    fit, drawing = fits.of(row), None
     try:
-        values = chunks.read(root, store.SIGNAL, stack, at, slice(0, row["samples"]))[0]
+        values = chunks.read(root, store.SIGNAL, stack, at, inside)[0]
+        if fit:
+            x = chunks.read(root, store.X, stack, at, inside)[0]
+            drawing = draw_fit(values, x, fit, log, row["x_units"] or "1")
     except chunks.DamagedChunk:
         values = np.empty(0)
     return page.SignalCard(
@@ -165,6 +179,7 @@ def _signal_card(root: Path, row: dict[str, Any]) -> page.SignalCard:
         units=row["units"] or "",
         route=row["route"] or "",
         sparkline=sparkline(values),
+        fit=drawing,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.report.fits import FitDrawing
 from tasks.report.sparklines import Sparkline
 
 Status = Literal["ok", "flagged", "quarantined", "skipped"]
@@ -76,6 +77,8 @@ class SignalCard:
     units: str = ""
     route: str = ""
     sparkline: Sparkline
+    fit: FitDrawing | None = None
+    """Straight pieces through the signal, where there are any."""
     details: tuple[tuple[str, str], ...] = ()
 
 

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 WIDTH, HEIGHT, MARGIN = 600, 64, 4
+COLUMNS = 300
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Sparkline:
     """Columns where some samples are not finite."""
 
 
-def sparkline(values: ArrayLike, columns: int = 300) -> Sparkline:
+def sparkline(values: ArrayLike, columns: int = COLUMNS) -> Sparkline:
     """Draw a signal so that no peak and no gap is lost, however long it is.
 
     Parameters
@@ -62,7 +64,7 @@ def sparkline(values: ArrayLike, columns: int = 300) -> Sparkline:
     if signal.size == 0:
         return Sparkline(path="", filled=False, gaps=(), holes=())
     finite = np.isfinite(signal)
-    starts = np.linspace(0, signal.size, min(columns, signal.size), endpoint=False).astype(int)
+    starts = column_starts(signal.size, columns)
     low = np.minimum.reduceat(np.where(finite, signal, np.inf), starts)
     high = np.maximum.reduceat(np.where(finite, signal, -np.inf), starts)
     present = np.logical_or.reduceat(finite, starts)
@@ -75,12 +77,49 @@ def sparkline(values: ArrayLike, columns: int = 300) -> Sparkline:
     )
 
 
+def column_starts(samples: int, columns: int = COLUMNS) -> NDArray[np.int64]:
+    """Return the first sample of every column.
+
+    Examples
+    --------
+    >>> column_starts(10, 4)
+    array([0, 2, 5, 7])
+    """
+    return np.linspace(0, samples, min(columns, samples), endpoint=False).astype(np.int64)
+
+
+def polyline(values: Floats, low: float, high: float) -> str:
+    """Return an SVG path through one value a column, where the drawing reaches from low to high.
+
+    Parameters
+    ----------
+    values : (column,) array
+        NaN breaks the line.
+    low, high : float
+        The least and the greatest sample of the signal drawn.
+
+    Examples
+    --------
+    >>> polyline(np.array([0.0, 2.0]), 0.0, 2.0)
+    'M150 60 450 4'
+    """
+    present = np.isfinite(values)
+    down = _pixels(values, low, high, present)
+    x = _columns(values.size)
+    return "".join("M" + _points(x[a:b], down[a:b]) for a, b in _runs(present) if b - a > 1)
+
+
+def _columns(count: int) -> Floats:
+    """Return the middle of every column."""
+    return np.round((np.arange(count) + 0.5) * (WIDTH / count), 1)
+
+
 def _path(low: NDArray[np.float64], high: NDArray[np.float64], present: NDArray[np.bool_]) -> str:
     if not present.any():
         return ""
     bottom, top = low[present].min(), high[present].max()
     y_low, y_high = (_pixels(edge, bottom, top, present) for edge in (low, high))
-    x = np.round((np.arange(low.size) + 0.5) * (WIDTH / low.size), 1)
+    x = _columns(low.size)
     steps: list[str] = []
     for start, stop in _runs(present):
         run = slice(start, stop)

@@ -8,7 +8,7 @@ from tasks.output import Output
 from tasks.store import Stack
 from tests.faults import runs
 
-MOMENTS = (("probe", 1), ("ingest", 1), ("ingest", 30), ("piqe", 1), ("describe", 9))
+MOMENTS = (("probe", 1), ("ingest", 1), ("ingest", 30), ("piqe", 1), ("piecewise", 9))
 """Killed as soon as so many items of a step are committed."""
 IN_FLIGHT = 2 * runs.WORKERS
 TREES = {
@@ -16,6 +16,7 @@ TREES = {
     ("piqe", "image"): "quality",
     ("ingest", "signal"): "signals",
     ("describe", "signal"): "descriptors",
+    ("piecewise", "signal"): "pieces",
 }
 
 

@@ -14,6 +14,7 @@ from core.descriptors import describe
 from core.luma import to_gray
 from core.mscn import mscn
 from core.mscn_statistics import NAMES
+from core.piecewise import fit_piecewise
 from core.piqe import piqe
 from tasks import chunks, pipeline, progress, store
 from tasks.errors import UsageError
@@ -56,6 +57,8 @@ def source(tmp_path_factory, pictures):
     values = np.random.default_rng(6).normal(size=(2, 500))
     values[1, 10:20] = np.nan
     np.save(folder / "pair.npy", values)
+    noise = np.random.default_rng(7).normal(size=3000)
+    np.save(folder / "long.npy", np.abs(np.arange(3000.0) - 1000.5) + noise)
     return folder
 
 
@@ -134,6 +137,25 @@ def test_signals_keep_their_gaps_and_get_descriptors(run, source):
     assert row["reason"] == "2.00% of its samples are NaN or infinite"
 
 
+def test_signals_have_their_pieces_and_long_ones_those_of_means(run, source):
+    output, rows, _ = run
+    params = Params().pieces
+    values = np.load(source / "pair.npy")
+    row = next(r for r in rows if r["path"] == "pair.npy" and r["part"].endswith("1"))
+    expected = fit_piecewise(np.arange(500.0), values[1], **vars(params.fit))
+    breaks = [row[f"breakpoint_{n}"] for n in range(1, len(expected.breakpoints) + 1)]
+    np.testing.assert_allclose(breaks, expected.breakpoints)
+    assert row["n_segments"] == expected.n_segments
+    row = row_of(rows, "long.npy")
+    stack = Stack.parse("signal", row["stack"])
+    at = slice(row["slot"], row["slot"] + 1)
+    assert chunks.read(output.store, store.STRETCH, stack, at)[0] == 2
+    assert chunks.read(output.store, store.N_OBS, stack, at)[0] == 1500
+    assert row["n_segments"] == 2
+    assert row["breakpoint_1"] == pytest.approx(1000.5, abs=2)
+    assert row["breakpoint_2"] is None
+
+
 def test_floating_point_pixels_beyond_one_are_said_not_to_compare(run):
     row = row_of(run[1], "bright.tif")
     assert row["status"] == "flagged"
@@ -155,7 +177,7 @@ def test_the_store_opens_as_a_tree_with_plain_xarray(run):
 
 def test_the_summary_counts_and_ranks(run):
     _, rows, summary = run
-    assert sum(summary.counts.values()) == len(rows) == 9
+    assert sum(summary.counts.values()) == len(rows) == 10
     assert summary.counts["pending"] == 0
     scores = [item.score for item in summary.worst]
     assert scores == sorted(scores, reverse=True)
