@@ -1,0 +1,109 @@
+"""Units of a signal, and the intervals of its components."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from core.peaks._kernels import PER, Curve, curvature, kicked, profile
+from core.peaks.one import Found, freedom
+from core.peaks.params import Baseline, DecomposeParams
+
+Floats = NDArray[np.float64]
+_ILL = 0.05
+"""Relative error of height or width, or of the center over the width, from which the curvature of
+the likelihood at its top no longer tells its extent."""
+_KICKS = (3.0, -3.0, 6.0, -6.0, 12.0, -12.0)
+"""Standard deviations in the softest direction, from where other optima are looked for."""
+
+
+class Units(NamedTuple):
+    """Units of x and y in which a signal has steps of 1 and a range of about 1."""
+
+    origin: float
+    step: float
+    offset: float
+    scale: float
+
+    @classmethod
+    def of(cls, x: Floats, y: Floats, baseline: Baseline) -> "Units":
+        """Return those of a signal with rising x; no offset where no constant may take it up."""
+        gaps = np.diff(x)
+        step = float(np.median(gaps))
+        if step <= 0.0 or step < 1e-6 * float(gaps.max()):
+            step = float(x[-1] - x[0]) / (x.size - 1)
+        if abs(gaps - (x[-1] - x[0]) / (x.size - 1)).max() < 1e-9 * abs(x).max():
+            step = float(x[-1] - x[0]) / (x.size - 1)
+        offset = float(np.median(y)) if baseline in ("constant", "linear") else 0.0
+        return cls(float(x[0]), step, offset, float(np.abs(y - offset).max()))
+
+    def baseline(self, kind: int, base: Floats, covariance: Floats) -> tuple[Floats, Floats]:
+        """Return the baseline's coefficients on the user's x, and their standard errors."""
+        if kind == 0:
+            return np.empty(0), np.empty(0)
+        if kind == 1:
+            value = self.offset + self.scale * base[:1]
+            return value, self.scale * np.sqrt(np.diag(covariance))
+        rate = base[1] / self.step
+        shift = self.origin / self.step
+        if kind == 2:
+            slope = self.scale * rate
+            values = np.array([self.offset + self.scale * base[0] - slope * self.origin, slope])
+            change = self.scale * np.array([[1.0, -shift], [0.0, 1.0 / self.step]])
+        else:
+            with np.errstate(over="ignore", under="ignore"):
+                height = self.scale * base[0] * np.exp(rate * self.origin)
+            values = np.array([height, rate])
+            first = height / base[0] if base[0] else np.nan
+            change = np.array([[first, height * shift], [0.0, 1.0 / self.step]])
+        variance = np.diag(change @ covariance @ change.T)
+        return values, np.sqrt(np.maximum(variance, 0.0))
+
+
+def intervals(
+    curve: Curve, found: Found, covariance: Floats, variance: float, params: DecomposeParams
+) -> tuple[Floats, bool]:
+    """Return (component, 3, 2) ends in log height, center and log width; and if they are profiled.
+
+    By the curvature in those parameters, which keeps heights and widths positive; by the profile
+    where a component is ill determined, with other optima that fit as well. See D. Bates,
+    D. Watts, Nonlinear regression analysis (1988), chapter 6.
+    """
+    p = found.components
+    count = p.shape[0]
+    errors = np.sqrt(np.maximum(np.diag(covariance), 0.0))[: PER * count].reshape(-1, PER)
+    quantile = float(stdtrit(freedom(curve, p), 0.5 + 0.5 * params.confidence))
+    ends = p[:, :, None] + quantile * errors[:, :, None] * np.array([-1.0, 1.0])
+    relative = errors / np.stack([np.ones(count), np.exp(p[:, 2]), np.ones(count)], axis=1)
+    wanted = params.intervals == "auto" and bool((relative > _ILL).any())
+    if not wanted or not np.isfinite(errors).all():
+        return ends, False
+    for which in map(int, np.flatnonzero((relative > _ILL).any(axis=1).repeat(PER))):
+        k, part = divmod(which, PER)
+        for side, sign in enumerate((-1.0, 1.0)):
+            shift = sign * quantile * errors[k, part]
+            moved = profile(curve, p, found.base, which, shift, quantile**2 * variance)
+            if math.isfinite(moved):
+                ends[k, part, side] = p[k, part] + moved
+    _take_in_other_optima(curve, found, variance, quantile, ends)
+    return ends, True
+
+
+def _take_in_other_optima(
+    curve: Curve, found: Found, variance: float, quantile: float, ends: Floats
+) -> None:
+    """Widen intervals, in place, to other optima that fit as well and the profile went round."""
+    for kick in _KICKS:
+        p, base, rss = kicked(curve, found.components, found.base, found.covariance, variance, kick)
+        left = quantile**2 - (rss - found.rss) / variance
+        if not 0.0 < left < math.inf:
+            continue
+        p = p[np.argsort(p[:, 1])]
+        covariance, good = curvature(curve, p, base, 9.0)
+        spread = np.sqrt(np.maximum(np.diag(covariance), 0.0) * variance * min(left, quantile**2))
+        reach = spread[: p.size].reshape(p.shape)
+        if good:
+            ends[..., 0] = np.minimum(ends[..., 0], p - reach)
+            ends[..., 1] = np.maximum(ends[..., 1], p + reach)

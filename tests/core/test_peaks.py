@@ -1,0 +1,341 @@
+"""Decompositions against certified values, known truth, other optimisers and hostile signals."""
+
+import importlib.util
+import math
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.optimize import least_squares
+
+from benchmarks import _gaussian_protocol as protocol
+from benchmarks import scale_space as benchmark
+from core.peaks import DecomposeParams, Status, decompose
+from core.peaks._kernels import Curve, Effort, curvature, fit, polish, profile, rows_of
+from core.peaks.ladder import ladder_for
+
+ROOT = Path(__file__).parents[2]
+NIST = ROOT.parent / "shared" / "data" / "scale_space" / "Gauss1.dat"
+
+
+def gaussians(x, *components):
+    return sum(a * np.exp(-0.5 * ((x - c) / s) ** 2) for a, c, s in components)
+
+
+def blend(seed=0, noise=0.02):
+    x = np.arange(300.0)
+    clean = gaussians(x, (1.0, 110.0, 12.0), (0.7, 145.0, 9.0), (0.5, 230.0, 15.0))
+    return x, clean + np.random.default_rng(seed).normal(scale=noise, size=x.size)
+
+
+def test_nist_gauss1_to_ten_digits_without_starting_values():
+    digits = benchmark.certified()
+    assert min(min(pair) for pair in digits.values()) >= 10
+
+
+@pytest.mark.skipif(not NIST.is_file(), reason="Gauss1.dat is not in shared/data/scale_space")
+def test_the_original_file_of_nist_gives_the_certified_rss():
+    y, x = np.loadtxt(NIST, skiprows=60).T
+    found = decompose(x, y[None], DecomposeParams(baseline="exponential"))
+    assert found.n_components[0] == 2
+    assert found.rss[0] == pytest.approx(1.3158222432e3, rel=1e-10)
+    assert found.noise[0] == pytest.approx(2.3317980180, rel=1e-10)
+    assert not found.lack_of_fit[0]
+
+
+@pytest.mark.parametrize("baseline", ["none", "constant", "linear", "exponential"])
+def test_the_optimum_and_its_errors_are_those_of_another_optimiser(baseline):
+    x, y = blend()
+    base = {
+        "none": lambda b: 0 * x, "constant": lambda b: b[0] + 0 * x,
+        "linear": lambda b: b[0] + b[1] * x, "exponential": lambda b: b[0] * np.exp(-b[1] * x),
+    }[baseline]  # fmt: skip
+    truth = {"none": [], "constant": [3.0], "linear": [3.0, 0.01], "exponential": [3.0, 0.004]}
+    y = y + base(truth[baseline])
+    found = decompose(x, [y], DecomposeParams(baseline=baseline))
+    assert found.n_components[0] == 3
+
+    def residual(p):
+        return gaussians(x, *p[:9].reshape(3, 3)) + base(p[9:]) - y
+
+    start = [1, 110, 12, 0.7, 145, 9, 0.5, 230, 15, *truth[baseline]]
+    other = least_squares(residual, start, method="lm", xtol=1e-13, ftol=1e-13, gtol=1e-13)
+    errors = np.sqrt(
+        np.diag(np.linalg.inv(other.jac.T @ other.jac)) * 2 * other.cost / (300 - len(start))
+    )
+    assert found.rss[0] == pytest.approx(2 * other.cost, rel=1e-9)
+    for part, name in enumerate(("amplitude", "center", "sigma")):
+        np.testing.assert_allclose(getattr(found, name)[0, :3], other.x[part:9:3], rtol=1e-5)
+        error = getattr(found, f"{name}_error")[0, :3]
+        np.testing.assert_allclose(error, errors[part:9:3], rtol=2e-3)
+    count = len(truth[baseline])
+    np.testing.assert_allclose(found.baseline[0, :count], other.x[9:], rtol=1e-4)
+    np.testing.assert_allclose(found.baseline_error[0, :count], errors[9:], rtol=2e-3)
+    assert np.isnan(found.baseline[0, count:]).all()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("lmfit") is None, reason="lmfit is not installed")
+def test_lmfit_agrees():
+    models = importlib.import_module("lmfit.models")
+    x, y = blend()
+    model = sum((models.GaussianModel(prefix=f"g{k}_") for k in range(1, 3)),
+                models.GaussianModel(prefix="g0_")) + models.ConstantModel()  # fmt: skip
+    start = dict(c=0.0)
+    for k, (a, c, s) in enumerate([(1, 110, 12), (0.7, 145, 9), (0.5, 230, 15)]):
+        start |= {f"g{k}_amplitude": a * s * 2.5, f"g{k}_center": c, f"g{k}_sigma": s}
+    theirs = model.fit(y, x=x, **start)
+    found = decompose(x, [y])
+    assert found.rss[0] == pytest.approx(theirs.chisqr, rel=1e-6)
+    for k in range(3):
+        assert found.center[0, k] == pytest.approx(theirs.params[f"g{k}_center"].value, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2, 3])
+def test_derivatives_of_the_model_equal_differences(kind):
+    x = np.linspace(0, 40, 55)
+    p, base = np.array([[0.3, 12.0, 1.0], [-0.5, 20.0, 1.4]]), np.array([0.7, 0.02])
+    curve = Curve(x, np.zeros_like(x), kind, False)
+    rows, residual = np.zeros((6 + 2, x.size)), np.empty(x.size)
+    rows_of(curve, p, base, 40.0, rows, residual)
+
+    def model(q):
+        left, some = np.empty(x.size), np.zeros((8, x.size))
+        rows_of(curve, q[:6].reshape(2, 3), q[6:], 40.0, some, left)
+        return -left
+
+    q = np.concatenate([p.ravel(), base])
+    for i in range(6 + (0, 1, 2, 2)[kind]):
+        step = 1e-6 * np.eye(8)[i]
+        slope = (model(q + step) - model(q - step)) / 2e-6
+        np.testing.assert_allclose(rows[i], slope, atol=1e-8)
+
+
+def test_the_protocol_is_counted_exactly():
+    for snr, separation in ((10, 3.0), (30, 2.5), (100, 2.0)):
+        for count in (1, 2, 4):
+            rng = np.random.default_rng([snr, count])
+            signals, truth = protocol.made(rng, 4, count, separation, snr)
+            found = decompose(None, signals)
+            np.testing.assert_array_equal(found.n_components, count)
+            assert (found.status == Status.OK).all()
+            assert (np.abs(found.center[:, :count] - truth[..., 1]) < 6).all()
+            counted = [
+                protocol.oracle(*pair, (0.75 / snr) ** 2)
+                for pair in zip(signals, truth, strict=True)
+            ]
+            assert counted == [count] * 4
+
+
+def test_noise_alone_shows_nothing():
+    noise = np.random.default_rng(2).normal(size=(300, 400))
+    found = decompose(None, 50 + noise)
+    assert found.n_components.sum() == 0
+    np.testing.assert_allclose(found.noise, 1, atol=0.2)
+    assert found.lack_of_fit.sum() <= 3
+    np.testing.assert_allclose(found.baseline[:, 0], 50, atol=0.3)
+
+
+def test_intervals_cover_at_their_level():
+    rng = np.random.default_rng(3)
+    signals, truth = protocol.made(rng, 150, 2, 2.5, 30, 300)
+    found = decompose(None, signals)
+    inside = benchmark.coverage(found, truth)
+    assert len(inside) == 300
+    assert ((inside.mean(axis=0) > 0.91) & (inside.mean(axis=0) < 0.985)).all()
+    for name in ("amplitude", "center", "sigma"):
+        low, high = np.moveaxis(getattr(found, f"{name}_interval")[:, :2], -1, 0)
+        value = getattr(found, name)[:, :2]
+        assert ((low < value) & (value < high)).all()
+
+
+def test_a_profile_ends_where_the_best_rss_has_risen_as_told():
+    x, y = blend(noise=0.1)
+    curve = Curve(x, y, 0, True)
+    p, base = np.log([[1.0, 1, 12], [0.7, 1, 9], [0.5, 1, 15]]), np.zeros(2)
+    p[:, 1] = 110, 145, 230
+    rss, _ = polish(curve, p, base, 1e-12)
+    covariance, good = curvature(curve, p, base, 9.0)
+    assert good
+    rise = 3.84 * rss / 291
+    for which in (0, 4, 8):
+        shift = 2 * math.sqrt(covariance[which, which] * rss / 291)
+        moved = profile(curve, p, base, which, shift, rise)
+        q = p.copy()
+        q.flat[which] += moved
+        risen, _ = fit(curve, q, base.copy(), Effort(9.0, 100, 1e-12, math.inf, which))
+        assert risen - rss == pytest.approx(rise, rel=0.03)
+        assert q.flat[which] == p.flat[which] + moved
+
+
+def test_components_do_not_depend_on_units_order_or_company():
+    x, y = blend()
+    plain = decompose(x, [y])
+    order = np.random.default_rng(4).permutation(x.size)
+    shuffled = decompose(x[order], [y[order]])
+    for one in fields(plain):
+        np.testing.assert_array_equal(getattr(plain, one.name), getattr(shuffled, one.name))
+    other = decompose(1e3 + 0.25 * x, [np.zeros(300), 1e8 + 1e4 * y, y[::-1]])
+    assert list(other.n_components) == [0, 3, 3]
+    np.testing.assert_allclose(other.center[1, :3], 1e3 + 0.25 * plain.center[0, :3], rtol=1e-5)
+    np.testing.assert_allclose(other.sigma[1, :3], 0.25 * plain.sigma[0, :3], rtol=1e-4)
+    np.testing.assert_allclose(other.amplitude[1, :3], 1e4 * plain.amplitude[0, :3], rtol=1e-4)
+    mirrored = 1e3 + 0.25 * (299 - plain.center[0, 2::-1])
+    np.testing.assert_allclose(other.center[2, :3], mirrored, rtol=1e-5)
+    both = decompose(np.stack([x, x]), [y, y])
+    for one in fields(plain):
+        twice = getattr(both, one.name)
+        np.testing.assert_array_equal(twice[0], getattr(plain, one.name)[0])
+        np.testing.assert_array_equal(twice[1], getattr(plain, one.name)[0])
+
+
+def test_uneven_and_repeated_abscissae_are_fitted_where_they_are():
+    rng = np.random.default_rng(5)
+    x = np.sort(np.concatenate([rng.uniform(0, 10, 350), np.linspace(0, 10, 150), [5.0, 5.0]]))
+    y = gaussians(x, (1.0, 3.0, 0.5), (0.8, 6.0, 0.8)) + rng.normal(scale=0.02, size=x.size)
+    found = decompose(x, [y])
+    assert found.n_components[0] == 2
+    np.testing.assert_allclose(found.center[0, :2], [3, 6], atol=0.02)
+    np.testing.assert_allclose(found.sigma[0, :2], [0.5, 0.8], rtol=0.03)
+
+
+def test_correlated_noise_is_told_and_not_decomposed():
+    rng = np.random.default_rng(6)
+    white = rng.normal(size=(20, 900))
+    noise = np.empty_like(white)
+    noise[:, 0] = white[:, 0]
+    for i in range(1, 900):
+        noise[:, i] = 0.5 * noise[:, i - 1] + white[:, i]
+    peak = 20 * gaussians(np.arange(900.0), (1.0, 400.0, 20.0))
+    found = decompose(None, peak + noise)
+    assert found.correlated.mean() > 0.8
+    assert (found.n_components == 1).mean() >= 0.9
+    np.testing.assert_allclose(found.lag1[found.correlated], 0.5, atol=0.15)
+    # The error of the height counts the noise at low frequencies: twice the white formula's.
+    spread = (found.amplitude[:, 0] - 20).std()
+    assert np.median(found.amplitude_error[:, 0]) == pytest.approx(spread, rel=0.5)
+
+
+def test_a_skewed_peak_is_flagged_or_exact_never_hidden():
+    x, rng = np.arange(400.0), np.random.default_rng(7)
+    step = 10 * (np.abs(x - 200) < 40) + rng.normal(scale=0.1, size=400)
+    found = decompose(x, [step], DecomposeParams(max_components=2))
+    assert found.lack_of_fit[0]
+
+
+def test_noise_free_and_quantised_signals():
+    x = np.arange(300.0)
+    clean = gaussians(x, (1.0, 100.0, 10.0), (0.5, 140.0, 12.0))
+    for signal in (clean, 7 + clean, np.round(1000 * clean), np.round(200 * clean).astype(int)):
+        found = decompose(x, [signal])
+        assert found.n_components[0] == 2
+        np.testing.assert_allclose(found.center[0, :2], [100, 140], atol=0.3)
+    np.testing.assert_allclose(decompose(x, [clean]).sigma[0, :2], [10, 12], rtol=1e-6)
+
+
+def test_known_noise_is_taken():
+    x, y = blend()
+    deaf = decompose(x, [y], DecomposeParams(noise=10.0))
+    assert deaf.n_components[0] == 0
+    found = decompose(x, [y], DecomposeParams(noise=0.04))
+    usual = decompose(x, [y], DecomposeParams(noise=0.02))
+    np.testing.assert_allclose(found.amplitude_error, 2 * usual.amplitude_error, rtol=1e-6)
+
+
+CASES = {
+    "empty": ([], Status.TOO_SHORT),
+    "one": ([1.0], Status.TOO_SHORT),
+    "three": ([1, 2, 1], Status.TOO_SHORT),
+    "seven": ([0.0] * 7, Status.TOO_SHORT),
+    "eight zeros": ([0.0] * 8, Status.STRAIGHT),
+    "constant": ([1e8] * 50, Status.STRAIGHT),
+    "ramp": (list(range(50)), Status.STRAIGHT),
+    "nan": ([math.nan] + [0.0] * 49, Status.NOT_FINITE),
+    "infinite": ([math.inf, -math.inf] + [0.0] * 49, Status.NOT_FINITE),
+    "huge": ([1e200] + [0.0] * 49, Status.NOT_FINITE),
+    "spike": ([0.0] * 25 + [1.0] + [0.0] * 25, Status.OK),
+    "alternating": ([0.0, 1.0] * 25, Status.OK),
+    "step": ([0.0] * 25 + [1.0] * 25, Status.OK),
+    "large": ([1e149 * v for v in (0, 0, 0, 1, 3, 1, 0, 0, 0, 0)], Status.OK),
+    "tiny": ([5e-324 * v for v in (0, 0, 0, 1, 3, 1, 0, 0, 0, 0)], Status.OK),
+    "booleans": ([False] * 20 + [True] * 9 + [False] * 20, Status.OK),
+}
+
+
+@pytest.mark.parametrize("baseline", ["none", "constant", "linear", "exponential"])
+@pytest.mark.parametrize("name", CASES)
+def test_extreme_signals(name, baseline):
+    signal, status = CASES[name]
+    found = decompose(None, [signal], DecomposeParams(baseline=baseline))
+    assert found.status[0] in ({status, Status.NOT_SETTLED} if status == Status.OK else {status})
+    count = found.n_components[0]
+    assert np.isfinite(found.amplitude[0, :count]).all()
+    assert np.isnan(found.amplitude[0, count:]).all()
+    if status not in (Status.OK,):
+        assert count == 0
+
+
+@pytest.mark.parametrize(
+    "x", [np.zeros(50), np.full(50, math.nan), np.append(np.arange(49.0), math.inf)]
+)
+def test_bad_abscissae_have_a_status(x):
+    assert decompose(x, [np.arange(50) % 7]).status[0] == Status.BAD_X
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    arrays(np.float64, st.tuples(st.integers(1, 2), st.integers(8, 24))),
+    st.sampled_from(["none", "constant", "linear", "exponential"]),
+)
+def test_any_doubles_end_with_a_status(signals, baseline):
+    found = decompose(None, signals, DecomposeParams(baseline=baseline, max_rounds=3))
+    for i, count in enumerate(found.n_components):
+        assert found.status[i] in list(Status)
+        assert (found.amplitude[i, :count] >= 0).all()
+        assert (found.sigma[i, :count] > 0).all()
+        alone = decompose(
+            None, signals[i : i + 1], DecomposeParams(baseline=baseline, max_rounds=3)
+        )
+        np.testing.assert_array_equal(alone.center[0], found.center[i])
+
+
+def test_caps_are_kept():
+    x = np.arange(2000.0)
+    crowd = gaussians(x, *((1.0, 50.0 + 60 * k, 8.0) for k in range(30)))
+    found = decompose(x, [crowd + np.random.default_rng(8).normal(scale=0.01, size=2000)])
+    assert found.n_components[0] == 16
+    assert found.lack_of_fit[0]
+
+
+def test_no_series_and_integers():
+    assert decompose(None, np.empty((0, 50))).center.shape == (0, 16)
+    assert ladder_for(3).sigma.size == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"baseline": "cubic"}, "baseline"), ({"max_components": 0}, "max_components"),
+        ({"max_components": 2.0}, "max_components"), ({"penalty": -1}, "penalty"),
+        ({"noise": 0.0}, "noise"), ({"confidence": 1.0}, "confidence"),
+        ({"intervals": "bayes"}, "intervals"), ({"max_rounds": 0}, "max_rounds"),
+    ],
+)  # fmt: skip
+def test_bad_parameters_are_named(options, words):
+    with pytest.raises(ValueError, match=words):
+        DecomposeParams(**options)
+
+
+@pytest.mark.parametrize(
+    ("x", "signals", "words"),
+    [
+        (None, np.zeros(9), "signals"), (None, [["a"]], "signals"),
+        (np.zeros(3), np.zeros((1, 9)), "x must"), (["a"] * 9, np.zeros((1, 9)), "x must"),
+    ],
+)  # fmt: skip
+def test_bad_arguments_are_named(x, signals, words):
+    with pytest.raises(ValueError, match=words):
+        decompose(x, signals)
