@@ -17,7 +17,6 @@ TREES = {
     ("ingest", "signal"): "signals",
     ("describe", "signal"): "descriptors",
     ("piecewise", "signal"): "pieces",
-    ("scale space", "signal"): "scale_space",
 }
 
 
