@@ -27,6 +27,11 @@ class Output:
         return self.root / "items.parquet"
 
     @property
+    def components(self) -> Path:
+        """The Gaussians of all signals, for programs."""
+        return self.root / "components.parquet"
+
+    @property
     def csv(self) -> Path:
         """The table, for spreadsheets."""
         return self.root / "items.csv"
@@ -44,7 +49,7 @@ class Output:
     @property
     def files(self) -> tuple[Path, ...]:
         """What a run writes for people, to be replaced whole."""
-        return self.parquet, self.csv, self.columns, self.report
+        return self.parquet, self.components, self.csv, self.columns, self.report
 
     @property
     def lock(self) -> Path:

@@ -16,7 +16,7 @@ from core.piecewise import PiecewiseFit, PiecewiseParams
 from core.piecewise import fit_piecewise as fit_series
 from core.piecewise.axis import to_axis
 from core.piecewise.params import Interval
-from core.piecewise.stretches import means_of_stretches
+from core.stretches import means_of_stretches
 from tasks import chunks, ingest, store, watchdog, worklist
 from tasks.batches import Batch, Order
 from tasks.ledger import Ledger, Outcome, fingerprint

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from tasks import lock, session
+from tasks.components import write_components
 from tasks.ingest import ingest
 from tasks.piecewise import PiecesParams, fit_pieces
 from tasks.probe import probe
 from tasks.readers.base import Limits
 from tasks.report.write import write_report
+from tasks.scale_space import StructureParams, find_structure
 from tasks.scan import scan
 from tasks.scoring import QualityParams, score, write_mscn_maps
 from tasks.signals import describe_signals
@@ -42,6 +44,8 @@ class Params:
     """What is measured of every image."""
     pieces: PiecesParams = field(default_factory=PiecesParams)
     """How straight pieces are fitted to every signal."""
+    structure: StructureParams = field(default_factory=StructureParams)
+    """How the Gaussians in every signal are found."""
     verdict: VerdictParams = field(default_factory=VerdictParams)
     """When an item is flagged."""
 
@@ -94,8 +98,10 @@ def characterise(
         run(write_mscn_maps)(order, params.quality)
         run(describe_signals)(order)
         run(fit_pieces)(order, params.pieces)
+        run(find_structure)(order, params.structure)
         run(judge)(order, params.verdict)
         run(write_tables)(order)
+        run(write_components)(order)
         run(write_report)(order)
     return summarise(order.output)
 
@@ -105,4 +111,5 @@ def rewrite(out: Path) -> None:
     order = session.reopened(out)
     with lock.owned(order.output.lock):
         write_tables(order)
+        write_components(order)
         write_report(order)

@@ -14,6 +14,7 @@ from tasks.output import Output
 from tasks.piecewise import PiecesParams, fit_one
 from tasks.readers import reader_named
 from tasks.readers.base import Image, Limits, Part, Refused
+from tasks.scale_space import StructureParams, structure_of
 from tasks.scan import Found
 
 SAMPLES = 24
@@ -148,3 +149,4 @@ def _do(order: Order, found: Found, name: str, part: Part) -> None:
         describe(values[None], np.array([len(values)]))
         x = np.arange(len(values), dtype=np.float64) if decoded.x is None else decoded.x
         fit_one(x, values, PiecesParams())
+        structure_of(x, values, StructureParams())

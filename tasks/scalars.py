@@ -7,11 +7,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks import chunks
-from tasks.store import BREAKPOINT, DESCRIPTORS, N_SEGMENTS, PIQE, QUALITY, Stack, Variable
+from tasks.store import (
+    BREAKPOINT,
+    COMPONENT_STATUS,
+    DESCRIPTORS,
+    LACK_OF_FIT,
+    N_COMPONENTS,
+    N_SEGMENTS,
+    PIQE,
+    QUALITY,
+    STABLE_COUNT,
+    Stack,
+    Variable,
+)
 
 FEATURES: dict[str, tuple[Variable, ...]] = {
     "image": tuple(v for v in QUALITY if v.dims == PIQE.dims or v.columns),
-    "signal": (*DESCRIPTORS, N_SEGMENTS, BREAKPOINT),
+    "signal": (
+        *DESCRIPTORS,
+        N_SEGMENTS,
+        BREAKPOINT,
+        N_COMPONENTS,
+        STABLE_COUNT,
+        COMPONENT_STATUS,
+        LACK_OF_FIT,
+    ),
 }
 """What the table tells of every item, by kind: one number a variable, or one a column of it."""
 

@@ -137,7 +137,7 @@ def _forget_chunk(ledger: Ledger, output: Output, row: Any) -> None:  # noqa: AN
     count = stack.slots_per_chunk
     start = row["slot"] // count * count
     images = (*store.IMAGES, *store.QUALITY, store.MSCN)
-    signals = (*store.SIGNALS, *store.DESCRIPTORS, *store.PIECEWISE)
+    signals = (*store.SIGNALS, *store.DESCRIPTORS, *store.PIECEWISE, *store.SCALE_SPACE)
     variables = images if row["kind"] == "image" else signals
     chunks.drop(output.store, variables, stack, start)
     ledger.execute(

@@ -20,6 +20,10 @@ FRAMES_PIXELS = 2**21
 LONGEST_CHUNK = 2**20
 PIECES = 6
 """Pieces that a signal's fit may have."""
+COMPONENTS = 16
+"""Gaussians that a signal may hold."""
+SCALES, CROSSINGS = 32, 64
+"""Scales at which a signal is looked at, and crossings that are kept at each."""
 
 
 def ladder(extent: int) -> int:
@@ -81,7 +85,13 @@ class Stack:
         """The extent of every dimension but the first."""
         if self.kind == "signal":
             pieces = {"knot": PIECES - 1, "piece": PIECES, "end": 2, "bound": 2}
-            return {"sample": self.shape[0], **pieces}
+            structure = {
+                "component": COMPONENTS,
+                "term": 2,
+                "scale": SCALES,
+                "rank": CROSSINGS,
+            }
+            return {"sample": self.shape[0], **pieces, **structure}
         height, width = self.shape
         return {
             "y": height,
@@ -232,7 +242,72 @@ PIECEWISE = (
     N_SEGMENTS, N_OBS, STRETCH, CERTIFIED, FIT_STATUS,
 )  # fmt: skip
 
-EVERY = (*IMAGES, *QUALITY, MSCN, *SIGNALS, *DESCRIPTORS, *PIECEWISE)
+COMPONENT, COMPONENT_BOUND = ("series", "component"), ("series", "component", "bound")
+TERM, SCALE_DIMS = ("series", "term"), ("series", "scale")
+
+
+def _gaussian(name: str, of: str) -> tuple[Variable, Variable, Variable]:
+    """Return a number of every Gaussian, its error and its interval."""
+    return (
+        Variable("scale_space", name, COMPONENT, "float64", "", f"{of} of each Gaussian"),
+        Variable("scale_space", f"{name}_error", COMPONENT, "float64", "", f"error of the {of}"),
+        Variable(
+            "scale_space",
+            f"{name}_interval",
+            COMPONENT_BOUND,
+            "float64",
+            "",
+            f"interval of {of}",
+        ),
+    )
+
+
+N_COMPONENTS = Variable("scale_space", "n_components", SERIES, "int64", "1", "Gaussians found")
+AMPLITUDES = _gaussian("amplitude", "height")
+CENTERS = _gaussian("center", "center, in the signal's x,")
+SIGMAS = _gaussian("sigma", "standard width, in the signal's x,")
+BASELINE = Variable("scale_space", "baseline", TERM, "float64", "", "what lies below the Gaussians")
+COMPONENT_RSS = Variable("scale_space", "rss", SERIES, "float64", "", "squared residuals, summed")
+COMPONENT_NOISE = Variable("scale_space", "noise", SERIES, "float64", "", "deviation of residuals")
+LAG1 = Variable("scale_space", "lag1", SERIES, "float64", "1", "autocorrelation of residuals")
+CORRELATED = Variable("scale_space", "correlated", SERIES, "bool", "1", "the noise is correlated")
+LACK_OF_FIT = Variable(
+    "scale_space", "lack_of_fit", SERIES, "bool", "1", "residuals hold more than noise"
+)
+COMPONENT_STATUS = Variable(
+    "scale_space",
+    "component_status",
+    SERIES,
+    "int8",
+    "1",
+    "0: decomposed, 1: not finite, 2: too short, 3: straight, 4: no positions, 5: capped",
+)
+STABLE_COUNT = Variable(
+    "scale_space", "stable_count", SERIES, "int64", "1", "bulges at the most stable scale"
+)
+STABLE_SIGMA = Variable("scale_space", "stable_sigma", SERIES, "float64", "sample", "that scale")
+STABLE_LIFETIME = Variable(
+    "scale_space", "stable_lifetime", SERIES, "float64", "octave", "how long the count lasts"
+)
+SCALE = Variable("scale_space", "scale", SCALE_DIMS, "float64", "sample", "sigma of each scale")
+CROSSING = Variable(
+    "scale_space",
+    "crossing",
+    (*SCALE_DIMS, "rank"),
+    "float64",
+    "sample",
+    "zero crossing of the second derivative; none where there are too many to keep",
+)
+N_CROSSINGS = Variable("scale_space", "n_crossings", SCALE_DIMS, "int64", "1", "zero crossings")
+FAULTS = Variable("scale_space", "faults", SERIES, "int64", "1", "crossings without a finer one")
+SCALE_STATUS = Variable("scale_space", "scale_status", SERIES, "int8", "1", "0: filtered; else why")
+SCALE_SPACE = (
+    N_COMPONENTS, *AMPLITUDES, *CENTERS, *SIGMAS, BASELINE, COMPONENT_RSS, COMPONENT_NOISE, LAG1,
+    CORRELATED, LACK_OF_FIT, COMPONENT_STATUS, STABLE_COUNT, STABLE_SIGMA, STABLE_LIFETIME, SCALE,
+    CROSSING, N_CROSSINGS, FAULTS, SCALE_STATUS,
+)  # fmt: skip
+
+EVERY = (*IMAGES, *QUALITY, MSCN, *SIGNALS, *DESCRIPTORS, *PIECEWISE, *SCALE_SPACE)
 
 
 def stacks(root: Path, tree: str, kind: str) -> list[Stack]:

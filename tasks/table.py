@@ -67,6 +67,11 @@ def show_path(path: bytes) -> str:
     return path.decode("utf-8", "backslashreplace")
 
 
+def part_of(part: str) -> str:
+    """Return the name of a file's part as valid text."""
+    return part.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def safe_cell(value: Any) -> Any:  # noqa: ANN401
     """Return a cell that no spreadsheet takes for a formula."""
     if isinstance(value, str) and re.match(r"[=+\-@\t\r\n]", value):
@@ -90,7 +95,7 @@ def write_tables(order: Order) -> None:
                 parquet.write_table(pa.Table.from_pylist(rows, SCHEMA))
                 cells.writerows([safe_cell(value) for value in row.values()] for row in rows)
         for partial, final in ((partial_parquet, output.parquet), (partial_csv, output.csv)):
-            _keep(partial, final)
+            keep(partial, final)
         replace(output.columns, _dictionary())
     except OSError as error:
         raise StoreFailed(f"cannot write the tables in {output.root}: {error}") from error
@@ -99,7 +104,8 @@ def write_tables(order: Order) -> None:
         partial_csv.unlink(missing_ok=True)
 
 
-def _keep(partial: Any, final: Any) -> None:  # noqa: ANN401
+def keep(partial: Any, final: Any) -> None:  # noqa: ANN401
+    """Put a finished file in its place, once its bytes are on disk."""
     with partial.open("rb") as file:
         os.fsync(file.fileno())
     partial.replace(final)
@@ -127,7 +133,7 @@ def _pages(output: Output) -> Iterator[list[dict[str, Any]]]:
 
 def _row(row: Row, scalars: Scalars) -> dict[str, Any]:
     facts = {**dict(row), "path": show_path(row["path"]), "item": row["id"]}
-    facts["part"] = row["part"].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    facts["part"] = part_of(row["part"])
     if row["status"] in ("ok", "flagged"):
         features = scalars.of(row["kind"], row["stack"], row["slot"])
         facts |= {name: None if value != value else value for name, value in features.items()}

@@ -9,7 +9,7 @@ from tasks.ledger import Ledger, Outcome
 from tasks.scalars import Scalars
 
 PAGE = 1000
-LAST_STEP = {"image": "piqe", "signal": "piecewise"}
+LAST_STEP = {"image": "piqe", "signal": "scale space"}
 
 CANDIDATES = f"""
 SELECT item.id, item.kind, item.status, item.reason, item.note, item.stack, item.slot,

@@ -3,6 +3,7 @@
 import json
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from tasks import chunks, store
+from tasks import store
 from tasks.ingest import GRAY
 from tasks.ledger import Ledger
 from tasks.output import Output
 from tasks.report import page
-from tasks.report.fits import Fits, draw_fit
+from tasks.report.fits import draw_fit, read_fit
 from tasks.report.pictures import Pictures
 from tasks.report.sparklines import sparkline
+from tasks.report.structure import draw_structure, read_structure
 from tasks.session import versions
-from tasks.store import Stack
+from tasks.slots import Slots
 
 WORST_IMAGES, RANDOM_IMAGES, SIGNALS = 300, 100, 200
 QUARANTINED, EXAMPLES, RUNS = 2000, 3, 10
@@ -53,6 +55,7 @@ def collect(output: Output) -> page.Page:
     with Ledger(output.ledger) as ledger:
         source = json.loads(ledger.get_meta("source") or '""')
         provenance = _provenance(ledger, table)
+    slots = Slots(output.store)
     return page.Page(
         title=Path(source).name or source,
         source=source,
@@ -61,8 +64,8 @@ def collect(output: Output) -> page.Page:
         signal_count=pc.sum(pc.equal(table["kind"], "signal")).as_py() or 0,
         counts=_counts(table),
         scores=scores,
-        images=_image_cards(output.store, images, scores),
-        signals=_signal_cards(output.store, signals, log=_is_log(provenance)),
+        images=_image_cards(slots, images, scores),
+        signals=_signal_cards(slots, signals, provenance.parameters),
         quarantined=_quarantined(table),
         quarantined_by_code=_codes(table),
         skipped=_skipped(table),
@@ -108,10 +111,10 @@ def _selection(images: int, signals: int) -> str:
 
 
 def _image_cards(
-    root: Path, images: Table, scores: NDArray[np.float64]
+    slots: Slots, images: Table, scores: NDArray[np.float64]
 ) -> tuple[page.ImageCard, ...]:
     chosen, drawn = choose(scores)
-    pictures = Pictures(root)
+    pictures = Pictures(slots)
     cards = []
     for n in chosen:
         row = images.slice(n, 1).to_pylist()[0]
@@ -137,32 +140,32 @@ def _image_cards(
     return tuple(cards)
 
 
-def _is_log(provenance: page.Provenance) -> bool:
-    """Tell whether the run's pieces are straight along log x."""
-    fit = provenance.parameters.get("pieces", {}).get("fit", {})
-    return bool(fit.get("x_transform") == "log")
+def _parameter(parameters: Mapping[str, Any], name: str) -> str:
+    """Return one of the run's parameters, named with dots; nothing if it had no such one."""
+    found: Any = parameters
+    for part in name.split("."):
+        found = found.get(part) or {} if isinstance(found, Mapping) else {}
+    return found if isinstance(found, str) else ""
 
 
-def _signal_cards(root: Path, signals: Table, log: bool) -> tuple[page.SignalCard, ...]:
-    fits = Fits(root)
+def _signal_cards(
+    slots: Slots, signals: Table, parameters: Mapping[str, Any]
+) -> tuple[page.SignalCard, ...]:
     flagged = pc.equal(signals["status"], "flagged").to_numpy(zero_copy_only=False)
     chosen = np.argsort(~flagged, kind="stable")[:SIGNALS]
     rows = (signals.slice(int(n), 1).to_pylist()[0] for n in chosen)
-    return tuple(_signal_card(root, row, fits, log) for row in rows)
+    return tuple(_signal_card(slots, row, parameters) for row in rows)
 
 
-def _signal_card(root: Path, row: dict[str, Any], fits: Fits, log: bool) -> page.SignalCard:
-    stack = Stack.parse("signal", row["stack"])
-    at = slice(row["slot"], row["slot"] + 1)
-    inside = slice(0, row["samples"])
-    fit, drawing = fits.of(row), None
-    try:
-        values = chunks.read(root, store.SIGNAL, stack, at, inside)[0]
-        if fit:
-            x = chunks.read(root, store.X, stack, at, inside)[0]
-            drawing = draw_fit(values, x, fit, log, row["x_units"] or "1")
-    except chunks.DamagedChunk:
-        values = np.empty(0)
+def _signal_card(
+    slots: Slots, row: dict[str, Any], parameters: Mapping[str, Any]
+) -> page.SignalCard:
+    stored = slots.named((store.SIGNAL, store.X), "signal", row)
+    values, x = (v[: row["samples"]] for v in stored.values()) if stored else (np.empty(0),) * 2
+    units = row["x_units"] or "1"
+    fit, structure = read_fit(slots, row), read_structure(slots, row)
+    log = _parameter(parameters, "pieces.fit.x_transform") == "log"
+    baseline = _parameter(parameters, "structure.decompose.baseline")
     return page.SignalCard(
         path=row["path"],
         part=row["part"],
@@ -179,7 +182,10 @@ def _signal_card(root: Path, row: dict[str, Any], fits: Fits, log: bool) -> page
         units=row["units"] or "",
         route=row["route"] or "",
         sparkline=sparkline(values),
-        fit=drawing,
+        fit=draw_fit(values, x, fit, log, units) if fit and stored else None,
+        structure=(
+            draw_structure(values, x, structure, baseline, units) if structure and stored else None
+        ),
     )
 
 

@@ -2,8 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,10 +9,10 @@ from numpy.typing import NDArray
 
 from core.piecewise import Status
 from core.piecewise.result import evaluate
-from tasks import chunks, store
+from tasks import store
 from tasks.readers.axes import SINCE_1970
 from tasks.report.sparklines import WIDTH, Span, column_starts, polyline
-from tasks.store import Stack
+from tasks.slots import Slots
 
 Floats = NDArray[np.float64]
 LATEST = 2.5e11
@@ -55,27 +53,10 @@ class FitDrawing:
     """Their intervals."""
 
 
-class Fits:
-    """The stored pieces of signals, a chunk at a time; a damaged chunk costs its fits, no more."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._chunk = lru_cache(maxsize=8)(self._read_chunk)
-
-    def _read_chunk(self, stack: Stack, start: int) -> dict[str, Any]:
-        slots = slice(start, start + stack.slots_per_chunk)
-        return {variable.name: chunks.read(self._root, variable, stack, slots) for variable in READ}
-
-    def of(self, row: dict[str, Any]) -> dict[str, Any] | None:
-        """Return the pieces of one signal by name, or None where there are none."""
-        stack = Stack.parse("signal", row["stack"])
-        start = row["slot"] // stack.slots_per_chunk * stack.slots_per_chunk
-        try:
-            found = self._chunk(stack, start)
-        except chunks.DamagedChunk:
-            return None
-        fit = {name: values[row["slot"] - start] for name, values in found.items()}
-        return fit if fit["n_segments"] > 0 or fit["status"] > 0 else None
+def read_fit(slots: Slots, row: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the pieces of one signal by name, or None where there are none."""
+    fit = slots.named(READ, "signal", row)
+    return fit if fit and (fit["n_segments"] > 0 or fit["status"] > 0) else None
 
 
 def draw_fit(signal: Floats, x: Floats, fit: dict[str, Any], log: bool, units: str) -> FitDrawing:
@@ -86,7 +67,7 @@ def draw_fit(signal: Floats, x: Floats, fit: dict[str, Any], log: bool, units: s
     signal, x : (sample,) array
         As they are stored.
     fit : dict
-        As `Fits.of` returns it.
+        As `read_fit` returns it.
     log : bool
         The pieces are straight along the logarithm of x.
     units : str
@@ -171,12 +152,16 @@ def position(value: float, units: str, span: float) -> str:
     Examples
     --------
     >>> position(1898.4567, "year", 100.0), position(0.0, SINCE_1970, 1e8)
-    ('1898.46', '1970-01-01')
+    ('1898.5', '1970-01-01')
     >>> position(90.0, SINCE_1970, 3600.0)
     '1970-01-01 00:01:30'
     """
     if units == SINCE_1970 and abs(value) < LATEST:
         unit = "D" if span > 100 * 86400 else "m" if span > 86400 else "s"
         return str(np.datetime64(round(value), "s").astype(f"M8[{unit}]")).replace("T", " ")
+    if 1e-6 < span < 1e15 and abs(value) < 1e15:
+        decimals = max(0, 3 - math.floor(math.log10(span)))
+        text = f"{value:.{decimals}f}"
+        return text.rstrip("0").rstrip(".") if decimals else text
     digits = 4 if span <= 0 else 4 + max(0, math.ceil(math.log10(max(abs(value), span) / span)))
     return f"{value:.{min(digits, 17)}g}"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tasks.report.fits import FitDrawing
 from tasks.report.sparklines import Sparkline
+from tasks.report.structure import StructureDrawing
 
 Status = Literal["ok", "flagged", "quarantined", "skipped"]
 
@@ -79,6 +80,8 @@ class SignalCard:
     sparkline: Sparkline
     fit: FitDrawing | None = None
     """Straight pieces through the signal, where there are any."""
+    structure: StructureDrawing | None = None
+    """Its Gaussians and crossings."""
     details: tuple[tuple[str, str], ...] = ()
 
 
@@ -163,5 +166,5 @@ class Page:
     """Which images and signals are shown where not all are."""
     left_out: str = ""
     """What `tasks.report.trim` took away, for size."""
-    tables: tuple[str, ...] = ("items.csv", "items.parquet")
+    tables: tuple[str, ...] = ("items.csv", "items.parquet", "components.parquet")
     """Files beside the page that hold every row."""

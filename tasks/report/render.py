@@ -19,7 +19,7 @@ import numpy as np
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from tasks.report import charts, sparklines, text
+from tasks.report import charts, sparklines, structure, text
 from tasks.report.page import Count, ImageCard, Page, Quarantined, SignalCard
 
 CLIP = 1000
@@ -135,7 +135,10 @@ def _environment() -> Environment:
         "shorten": lambda value, longest: text.shorten(text.display(value), longest),
         "split_path": text.folder_and_name,
     }
-    environment.globals |= {"spark": sparklines}
+    environment.globals |= {
+        "spark": sparklines,
+        "fingerprint_height": structure.FINGERPRINT_HEIGHT,
+    }
     return environment
 
 

@@ -37,10 +37,10 @@ class Notes:
 
 
 def _asked_by_numba() -> bool:
-    """Whether a compiled kernel is being loaded from numba's own cache, which is no input."""
+    """Whether numba loads a kernel from its cache, or compiles one: neither reads any input."""
     frame = sys._getframe()
     while frame := frame.f_back:
-        if frame.f_globals.get("__name__") == "numba.core.caching":
+        if str(frame.f_globals.get("__name__")).startswith("numba.core."):
             return True
     return False
 

@@ -17,6 +17,7 @@ TREES = {
     ("ingest", "signal"): "signals",
     ("describe", "signal"): "descriptors",
     ("piecewise", "signal"): "pieces",
+    ("scale space", "signal"): "scale_space",
 }
 
 

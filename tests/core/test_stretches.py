@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from core.piecewise.stretches import means_of_stretches
+from core.stretches import means_of_stretches
 
 
 def test_a_short_series_stays_as_it_is():

@@ -1,0 +1,74 @@
+import re
+
+import numpy as np
+
+from tasks.report.sparklines import polyline
+from tasks.report.structure import FINGERPRINT_HEIGHT, READ, draw_structure
+from tasks.scale_space import StructureParams, structure_of
+
+X = np.arange(300.0)
+CLEAN = 7 + 2 * np.exp(-0.5 * ((X - 90) / 12) ** 2) + np.exp(-0.5 * ((X - 200) / 20) ** 2)
+SIGNAL = CLEAN + 0.01 * np.random.default_rng(0).standard_normal(300)
+
+
+def structure(x, signal, **options):
+    found = structure_of(x, signal, StructureParams(**options))
+    return {variable.name: found[variable.name] for variable in READ}
+
+
+def points(path):
+    return np.array(re.findall(r"(-?[\d.]+) (-?[\d.]+)", path), dtype=float)
+
+
+def test_the_model_lies_on_the_outline_and_components_below_it():
+    drawn = draw_structure(SIGNAL, X, structure(X, SIGNAL), "constant", "nm")
+    own = points(polyline(CLEAN, SIGNAL.min(), SIGNAL.max()))
+    np.testing.assert_allclose(points(drawn.model)[:, 1], own[:, 1], atol=1.0)
+    assert len(drawn.components) == 2
+    for path in drawn.components:
+        assert (points(path)[:, 1] >= points(drawn.model)[:, 1] - 0.2).all()
+    assert re.fullmatch(r"2 Gaussians at (89|90)[.\d]*, (199|200)[.\d]*", drawn.text)
+    assert drawn.notes == ""
+
+
+def test_crossings_are_dots_within_the_drawing_coarse_scales_on_top():
+    found = structure(X, CLEAN)
+    dots = points(draw_structure(CLEAN, X, found, "constant", "1").crossings)
+    assert dots[:, 1].min() < 0.1 * FINGERPRINT_HEIGHT
+    assert dots[:, 1].max() > 0.9 * FINGERPRINT_HEIGHT
+    finest = dots[dots[:, 1] == dots[:, 1].max(), 0]
+    np.testing.assert_allclose(np.sort(finest), 2 * np.array([78, 102, 180, 220]) + 1, atol=4)
+
+
+def test_a_signal_without_components_or_along_no_axis_has_no_curves():
+    noise = np.random.default_rng(2).standard_normal(300)
+    found = structure(X, noise)
+    assert draw_structure(noise, X, found, "constant", "1").text == "no Gaussian"
+    shuffled = np.random.default_rng(0).permutation(X)
+    unordered = draw_structure(SIGNAL, shuffled, structure(X, SIGNAL), "constant", "1")
+    assert unordered.model == ""
+    assert unordered.crossings
+
+
+def test_falling_positions_are_drawn_too():
+    falling = X[::-1].copy()
+    rising = draw_structure(SIGNAL, X, structure(X, SIGNAL), "constant", "1")
+    drawn = draw_structure(SIGNAL, falling, structure(falling, SIGNAL), "constant", "1")
+    np.testing.assert_allclose(points(drawn.model), points(rising.model), atol=0.3)
+    assert drawn.crossings == rising.crossings
+
+
+def test_why_there_is_nothing_is_told():
+    for signal, text in (
+        (np.full(300, np.nan), "fewer than 8 samples"),
+        (np.zeros(300), "constant or straight"),
+        (1e299 * SIGNAL, "not finite or beyond 1e150"),
+    ):
+        drawn = draw_structure(signal, X, structure(X, signal), "constant", "1")
+        assert text in drawn.text
+    gapped = SIGNAL.copy()
+    gapped[10:30] = np.nan
+    assert (
+        "a gap is too long"
+        in draw_structure(gapped, X, structure(X, gapped), "constant", "1").notes
+    )
