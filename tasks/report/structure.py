@@ -34,6 +34,7 @@ READ = (
     store.COMPONENT_STATUS,
     store.SCALE,
     store.CROSSING,
+    store.N_CROSSINGS,
     store.STABLE_COUNT,
     store.SCALE_STATUS,
 )
@@ -49,6 +50,8 @@ class StructureDrawing:
     """Paths along each component on the baseline."""
     crossings: str
     """A path of dots, coarse scales on top."""
+    crowded: float
+    """Height of the rows at the bottom that have too many crossings to be kept."""
     finest: str
     """Sigma of the lowest row, in samples."""
     coarsest: str
@@ -93,6 +96,7 @@ def draw_structure(
         model=curves[0] if curves else "",
         components=tuple(curves[1:]) if count > 1 else (),
         crossings=_dots(found["crossing"], signal.size),
+        crowded=_crowded(found["n_crossings"]),
         finest=_short(scales[0]),
         coarsest=_short(scales[-1]),
         text=_in_words(found, count, units, x),
@@ -139,6 +143,11 @@ def _dots(crossing: Floats, samples: int) -> str:
     down = FINGERPRINT_HEIGHT - (scale + 0.5) * step
     dots = {f"M{a:.0f} {d:.1f}h0" for a, d in zip(across, down, strict=True)}
     return "".join(sorted(dots))
+
+
+def _crowded(counts: Floats) -> float:
+    """Return the height of the lowest rows, which hold more crossings than the store keeps."""
+    return FINGERPRINT_HEIGHT * int((counts > store.CROSSINGS).sum()) / len(counts)
 
 
 def _in_words(found: dict[str, Any], count: int, units: str, x: Floats) -> str:

@@ -79,7 +79,8 @@ def assert_as_clean(out: Path, clean: Results) -> None:
     found = results(clean.source, out)
     assert found.table.equals(clean.table), differences(found.table, clean.table)
     assert found.store.keys() == clean.store.keys()
-    assert [name for name in clean.store if found.store[name] != clean.store[name]] == []
+    different = [name for name in clean.store if found.store[name] != clean.store[name]]
+    assert not different, different
     assert list(out.rglob("*.partial")) == []
 
 

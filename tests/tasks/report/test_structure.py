@@ -5,6 +5,7 @@ import numpy as np
 from tasks.report.sparklines import polyline
 from tasks.report.structure import FINGERPRINT_HEIGHT, READ, draw_structure
 from tasks.scale_space import StructureParams, structure_of
+from tasks.store import CROSSINGS, SCALES
 
 X = np.arange(300.0)
 CLEAN = 7 + 2 * np.exp(-0.5 * ((X - 90) / 12) ** 2) + np.exp(-0.5 * ((X - 200) / 20) ** 2)
@@ -38,6 +39,16 @@ def test_crossings_are_dots_within_the_drawing_coarse_scales_on_top():
     assert dots[:, 1].max() > 0.9 * FINGERPRINT_HEIGHT
     finest = dots[dots[:, 1] == dots[:, 1].max(), 0]
     np.testing.assert_allclose(np.sort(finest), 2 * np.array([78, 102, 180, 220]) + 1, atol=4)
+
+
+def test_scales_with_more_crossings_than_are_kept_are_shaded_at_the_bottom():
+    wave = np.sin(X)
+    crowded = int((structure(X, wave)["n_crossings"] > CROSSINGS).sum())
+    assert 0 < crowded < SCALES
+    drawn = draw_structure(wave, X, structure(X, wave), "constant", "1")
+    assert drawn.crowded == FINGERPRINT_HEIGHT * crowded / SCALES
+    assert points(drawn.crossings)[:, 1].max() < FINGERPRINT_HEIGHT - drawn.crowded
+    assert draw_structure(CLEAN, X, structure(X, CLEAN), "constant", "1").crowded == 0
 
 
 def test_a_signal_without_components_or_along_no_axis_has_no_curves():
