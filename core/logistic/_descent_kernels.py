@@ -3,6 +3,8 @@
 They share one file because Numba's cache watches only the file of the function that is called.
 """
 
+import math
+
 import numpy as np
 from numba import njit
 
@@ -11,6 +13,7 @@ from core.logistic._types import Compressed, Floats, Integers
 
 _BETWEEN = 10
 """Sweeps over what is not at 0 between two over everything."""
+_ROOT_STEPS, _ROOT_PRECISION = 100, 1e-13
 
 
 @njit(nogil=True, cache=True, fastmath=FAST)
@@ -115,43 +118,41 @@ def _free_step(curvature: Floats, gradient: Floats, step: Floats, logit: Floats)
     return float(abs(slope))
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
-def _dual_root(alpha: float, bound: float, size: float, slope: float) -> float:
-    """Minimise size (z - alpha)^2 / 2 + slope (z - alpha) + z ln z + (bound - z) ln(bound - z)."""
-    # Near the bound the complement is the variable: it keeps its digits.
-    turned = slope + 0.5 * size * (bound - 2.0 * alpha) < 0.0
-    start, sign = (bound - alpha, -1.0) if turned else (alpha, 1.0)
-    z = start
-    if bound - z < 0.5 * bound:
-        z *= 0.1
-    for _ in range(100):
-        gradient = size * (z - start) + sign * slope + np.log(z / (bound - z))
-        if abs(gradient) < 1e-12:
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def _dual_root(start: float, bound: float, size: float, slope: float) -> float:
+    """Minimise size (z - start)^2 / 2 + slope (z - start) + z ln z + (bound - z) ln(bound - z)."""
+    z = 0.1 * start if bound - start < 0.5 * bound else start
+    for _ in range(_ROOT_STEPS):
+        gradient = size * (z - start) + slope + math.log(z / (bound - z))
+        if abs(gradient) < _ROOT_PRECISION:
             break
         moved = z - gradient / (size + bound / (bound - z) / z)
-        z = moved if moved > 0.0 else 0.1 * z
-    return bound - z if turned else z
+        z = min(moved, 0.5 * (z + bound)) if moved > 0.0 else 0.1 * z
+    return z
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
 def dual_sweep(
-    x: Compressed, signs: Floats, bounds: Floats, sizes: Floats,
-    order: Integers, alpha: Floats, w: Floats, offset: float, stiffness: float,
+    x: Compressed, signs: Floats, bounds: Floats, sizes: Floats, order: Integers, alpha: Floats,
+    w: Floats, offset: float, stiffness: float,
 ) -> None:  # fmt: skip
     """Take a dual step for every CSR row: w stays the sum of sign alpha x.
 
+    `alpha` is (sample, 2): the variable and its distance from its bound, both to their last digit.
     The intercept is offset + stiffness w[-1], where w[-1] is the sum of sign alpha.
     """
     last = w.size - 1
     for i in order:
-        if bounds[i] <= 0.0:
-            continue
         logit = offset + stiffness * w[last]
         for q in range(x.indptr[i], x.indptr[i + 1]):
             logit += x.data[q] * w[x.indices[q]]
-        new = _dual_root(alpha[i], bounds[i], sizes[i], signs[i] * logit)
-        change = signs[i] * (new - alpha[i])
-        alpha[i] = new
+        slope = signs[i] * logit
+        # The smaller of the two is the variable of the search: there the logarithm is steep.
+        side = 1 if slope + 0.5 * sizes[i] * (alpha[i, 1] - alpha[i, 0]) < 0.0 else 0
+        old = alpha[i, side]
+        new = _dual_root(old, bounds[i], sizes[i], -slope if side == 1 else slope)
+        alpha[i, side], alpha[i, 1 - side] = new, bounds[i] - new
+        change = signs[i] * (old - new if side == 1 else new - old)
         if change != 0.0:
             w[last] += change
             for q in range(x.indptr[i], x.indptr[i + 1]):

@@ -9,7 +9,7 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 
 from core.logistic import _checks as checks
 from core.logistic._protocol import Parameters
-from core.logistic._types import Floats, Given
+from core.logistic._types import Floats, Given, Matrix
 from core.logistic.chunk import Chunk
 from core.logistic.covariance import standard_errors
 from core.logistic.fit import fit_logistic
@@ -234,7 +234,7 @@ class LogisticClassifier(Parameters):
         See `core.logistic.covariance.standard_errors`; weights count as repetitions.
         """
         self._require_fitted()
-        sums = self._sums([(X, y, sample_weight)], self.classes_)
+        sums = self._sums(self._checked([(X, y, sample_weight)]), self.classes_)
         known = sums.statistics()
         penalty = Penalty.of(self.C, self.l1_ratio, known.weight)
         objective = Objective(
@@ -254,13 +254,8 @@ class LogisticClassifier(Parameters):
 
     def _fit(self, parts: list[tuple[Any, ...]]) -> Self:
         self._check_parameters()
-        who = type(self).__name__
         names = checks.feature_names(parts[0][0])
-        ready = []
-        for x, y, weights in parts:
-            features = checks.to_features(x)
-            labels = checks.to_labels(y, features.shape[0], who)
-            ready.append((features, labels, checks.to_weights(weights, features.shape[0])))
+        ready = self._checked(parts)
         widths = {features.shape[1] for features, _, _ in ready}
         if len(widths) > 1:
             raise ValueError(f"chunks have {sorted(widths)} features; all must have the same")
@@ -274,18 +269,29 @@ class LogisticClassifier(Parameters):
             del self.feature_names_in_
         return self
 
-    def _sums(self, parts: list[tuple[Any, ...]], classes: NDArray[Any]) -> InMemory:
-        """Return the sums over chunks whose weights hold those of the classes."""
-        who, coded = type(self).__name__, []
+    def _checked(self, parts: list[tuple[Given, ...]]) -> list[tuple[Matrix, NDArray[Any], Floats]]:
+        checked = []
         for x, y, weights in parts:
             features = checks.to_features(x)
-            labels = checks.to_labels(y, features.shape[0], who)
-            codes = np.searchsorted(classes, labels).astype(np.int64)
-            coded.append((features, codes, checks.to_weights(weights, features.shape[0])))
-        totals = sum(np.bincount(codes, w, minlength=len(classes)) for _, codes, w in coded)
+            labels = checks.to_labels(y, features.shape[0], type(self).__name__)
+            checked.append((features, labels, checks.to_weights(weights, features.shape[0])))
+        return checked
+
+    def _sums(
+        self, parts: list[tuple[Matrix, NDArray[Any], Floats]], classes: NDArray[Any]
+    ) -> InMemory:
+        """Return the sums over checked chunks, with the factors of the classes in the weights."""
+        codes = [np.searchsorted(classes, y).astype(np.int64) for _, y, _ in parts]
+        totals = sum(
+            np.bincount(code, weights, minlength=len(classes))
+            for code, (_, _, weights) in zip(codes, parts, strict=True)
+        )
         factors = checks.class_factors(self.class_weight, classes, np.asarray(totals))
         return InMemory(
-            [Chunk(x, codes, w * factors[codes], len(classes)) for x, codes, w in coded]
+            [
+                Chunk(x, code, weights * factors[code], len(classes))
+                for code, (x, _, weights) in zip(codes, parts, strict=True)
+            ]
         )
 
     def _start(self, classes: NDArray[Any], features: int) -> Floats | None:

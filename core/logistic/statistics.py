@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
-from core.logistic._types import Floats, Integers, Matrix, is_sparse
+from core.logistic import _statistics_kernels as kernels
+from core.logistic._types import Floats, Integers, Matrix, compressed, is_sparse
 
 
 @dataclass(frozen=True)
@@ -53,28 +53,10 @@ def statistics_of(x: Matrix, codes: Integers, weights: Floats, classes: int) -> 
     """Return the statistics of (sample, feature) dense or CSR data."""
     samples, features = x.shape
     class_weight = np.bincount(codes, weights, minlength=classes).astype(np.float64)
-    total = class_weight.sum()
-    zero = np.zeros(features)
-    if samples == 0 or total <= 0.0:
-        return Statistics(samples, class_weight, zero, zero, zero)
-    share = weights / total
-    if is_sparse(x):
-        wide = x.astype(np.float64)
-        mean = wide.T @ share
-        there = sparse.csr_array((np.ones_like(wide.data), wide.indices, wide.indptr), x.shape)
-        off = wide.copy()
-        off.data = (off.data - mean[off.indices]) ** 2
-        spread = off.T @ weights + (total - there.T @ weights) * mean**2
-        extent = np.zeros(features)
-        np.maximum.at(extent, wide.indices, np.abs(wide.data))
-        return Statistics(samples, class_weight, mean, np.maximum(spread, 0.0), extent)
-    step = max(1, 1_000_000 // (8 * features))
-    blocks = [slice(start, start + step) for start in range(0, samples, step)]
-    mean, spread, extent = zero.copy(), zero.copy(), zero.copy()
-    for rows in blocks:
-        mean += share[rows] @ x[rows]
-    for rows in blocks:
-        off = x[rows] - mean
-        spread += weights[rows] @ (off * off)
-        extent = np.maximum(extent, np.abs(x[rows]).max(axis=0))
+    total = float(class_weight.sum())
+    mean, spread, extent = np.zeros((3, features))
+    if total > 0.0 and is_sparse(x):
+        kernels.csr_statistics(compressed(x), weights, total, mean, spread, extent)
+    elif total > 0.0:
+        kernels.dense_statistics(x, weights, total, mean, spread, extent)
     return Statistics(samples, class_weight, mean, spread, extent)

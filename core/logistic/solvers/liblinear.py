@@ -15,6 +15,7 @@ from core.logistic._types import Floats, Matrix, compressed
 from core.logistic.chunk import Chunk
 from core.logistic.objective import Objective, Point
 from core.logistic.result import Reason, Run
+from core.logistic.solvers.newton_cg import newton_cg
 from core.logistic.sums import InMemory
 
 _SWEEPS = 100
@@ -23,7 +24,10 @@ _DUAL_SWEEPS = 5
 
 
 def liblinear(objective: Objective, start: Floats, run: Run) -> Point:
-    """Minimise for two classes: newGLMNET with an L1 part, dual coordinate descent with L2 alone.
+    """Minimise for two classes: newGLMNET with an L1 part, without one as samples and features are.
+
+    With fewer samples than features it is dual coordinate descent, otherwise Newton's method with
+    conjugate gradients: the dual needs sweeps in proportion to samples / (features l2).
 
     References
     ----------
@@ -35,6 +39,8 @@ def liblinear(objective: Objective, start: Floats, run: Run) -> Point:
     chunk = joined(objective.sums.chunks)
     if objective.penalty.l1 > 0.0:
         return _along_columns(objective, chunk, start, run)
+    if len(chunk.codes) > objective.features:
+        return newton_cg(objective, start, run)
     return _along_rows(objective, chunk, start, run)
 
 
@@ -72,7 +78,7 @@ def _along_columns(objective: Objective, chunk: Chunk, start: Floats, run: Run) 
         if run.see(point):
             return point
         step, logit = np.zeros(theta.size), np.zeros(len(chunk.codes))
-        wanted = max(0.1 * point.kkt * min(1.0, 10.0 * point.kkt), 0.1 * run.tol)
+        wanted = max(0.3 * point.kkt, 0.1 * run.tol)
         descent.descend_columns(
             compressed(x), curvature, gradient, stiffness, theta[0], penalty.l1,
             penalty.l2, objective.fit_intercept, _SWEEPS, wanted, step, logit,
@@ -112,28 +118,30 @@ def _along_rows(objective: Objective, chunk: Chunk, start: Floats, run: Run) -> 
     With (b - offset)^2 / (2 stiffness) added, the dual has only bounds; moving the offset to the
     last b (the proximal point method) removes the addition within a few sweeps.
     """
-    x: Matrix = sparse.csr_array(chunk.x, dtype=np.float64)
-    bounds = chunk.weights / (objective.weight * objective.penalty.l2)
-    signs = np.where(chunk.codes == 1, 1.0, -1.0)
-    stiffness = max(1.0, 50.0 * objective.penalty.l2) if objective.fit_intercept else 0.0
-    sizes = np.asarray(x.multiply(x).sum(axis=1)).ravel() + stiffness
     point = objective.evaluate(start)
     if run.see(point):
         return point
-    chance = chunk.chances(point.theta)[0]
-    alpha = bounds * np.clip(np.where(signs > 0, 1.0 - chance, chance), 1e-8, 1.0 - 1e-8)
-    w, offset = np.append(x.T @ (signs * alpha), (signs * alpha).sum()), point.theta[0, -1]
+    there = np.flatnonzero(chunk.weights > 0.0)
+    x: Matrix = sparse.csr_array(chunk.x, dtype=np.float64)[there]
+    bounds = chunk.weights[there] / (objective.weight * objective.penalty.l2)
+    signs = np.where(chunk.codes[there] == 1, 1.0, -1.0)
+    stiffness = max(1.0, 50.0 * objective.penalty.l2) if objective.fit_intercept else 0.0
+    sizes = np.asarray(x.multiply(x).sum(axis=1)).ravel() + stiffness
+    chance = chunk.chances(point.theta)[0, there]
+    shares = np.clip(np.where(signs > 0.0, 1.0 - chance, chance), 1e-8, 1.0 - 1e-8)
+    alpha = bounds[:, None] * np.stack([shares, 1.0 - shares], axis=1)
+    pull = signs * alpha[:, 0]
+    w, offset = np.append(x.T @ pull, pull.sum()), float(point.theta[0, -1])
     rng = np.random.default_rng(0)
     while True:
         for _ in range(_DUAL_SWEEPS):
             objective.passes += 1
+            order = rng.permutation(len(alpha))
             descent.dual_sweep(
-                compressed(x), signs, bounds, sizes, rng.permutation(len(alpha)),
-                alpha, w, offset, stiffness,
-            )  # fmt: skip
-        intercept = offset + stiffness * w[-1]
-        theta = np.append(w[:-1], intercept if objective.fit_intercept else 0.0)[None]
+                compressed(x), signs, bounds, sizes, order, alpha, w, offset, stiffness
+            )
+        offset += stiffness * float(w[-1])
+        theta = np.append(w[:-1], offset if objective.fit_intercept else 0.0)[None]
         point = objective.evaluate(objective.v_of(theta))
         if run.see(point):
             return point
-        offset = intercept

@@ -77,9 +77,7 @@ def choose(penalty: Kind, parameters: int, classes: int, local: bool) -> str:
         return "newton-cholesky" if smooth else "prox-newton"
     if smooth:
         return "lbfgs"
-    if not local:
-        return "fista"
-    return "liblinear" if classes == 2 else "saga"
+    return "liblinear" if local and classes == 2 else "fista"
 
 
 def require_able(name: str, penalty: Kind, parameters: int, local: bool) -> Solver:
