@@ -5,7 +5,9 @@ from core.logistic.covariance import standard_errors
 from core.logistic.estimator import LogisticClassifier
 from core.logistic.fit import fit_logistic
 from core.logistic.objective import Objective
+from core.logistic.path import Path, fit_path
 from core.logistic.penalty import Penalty
+from core.logistic.prepare import prepare
 from core.logistic.result import ConvergenceWarning, Fit, Reason, SeparationWarning
 from core.logistic.solvers import SOLVERS
 from core.logistic.statistics import Statistics
@@ -19,11 +21,14 @@ __all__ = [
     "InMemory",
     "LogisticClassifier",
     "Objective",
+    "Path",
     "Penalty",
     "Reason",
     "SeparationWarning",
     "Statistics",
     "Sums",
     "fit_logistic",
+    "fit_path",
+    "prepare",
     "standard_errors",
 ]

@@ -119,7 +119,7 @@ def _listed(heading: str, names: set[str]) -> str:
     return "\n".join([*lines, "- ..."] if len(names) > _LISTED else lines) + "\n"
 
 
-def to_labels(y: Given, samples: int, who: str) -> NDArray[Any]:
+def to_labels(y: Given, samples: int) -> NDArray[Any]:
     """Return (sample,) labels: numbers, texts or booleans.
 
     Raises
@@ -128,7 +128,7 @@ def to_labels(y: Given, samples: int, who: str) -> NDArray[Any]:
         If they are missing, not one for each sample, not finite, or real numbers.
     """
     if y is None:
-        raise ValueError(f"{who} requires y to be passed, but the target y is None")
+        raise ValueError("a fit requires y to be passed, but the target y is None")
     if sparse.issparse(y):
         raise ValueError("y is sparse; labels must be a flat array, one for each sample")
     labels = np.asarray(y)

@@ -1,6 +1,6 @@
 """The classifier with scikit-learn's interface."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Self
 
 import numpy as np
@@ -9,15 +9,15 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 
 from core.logistic import _checks as checks
 from core.logistic._protocol import Parameters
-from core.logistic._types import Floats, Given, Matrix
-from core.logistic.chunk import Chunk
+from core.logistic._types import Floats, Given
 from core.logistic.covariance import standard_errors
-from core.logistic.fit import fit_logistic
+from core.logistic.fit import fit_logistic, require_classes
 from core.logistic.objective import Objective
 from core.logistic.penalty import Penalty
+from core.logistic.prepare import ClassWeight, prepare
 from core.logistic.result import Fit
 from core.logistic.solvers import AUTO
-from core.logistic.sums import InMemory, Sums
+from core.logistic.sums import Sums
 from core.mscn import require_number
 
 
@@ -90,7 +90,7 @@ class LogisticClassifier(Parameters):
         l1_ratio: float = 0.0,
         solver: str = AUTO,
         fit_intercept: bool = True,
-        class_weight: Mapping[Any, float] | str | None = None,
+        class_weight: ClassWeight = None,
         tol: float = 1e-6,
         max_iter: int | None = None,
         warm_start: bool = False,
@@ -147,10 +147,7 @@ class LogisticClassifier(Parameters):
         LogisticClassifier
             Itself: the same coefficients, to the tolerance, however the samples are cut.
         """
-        parts = [part if len(part) == 3 else (*part, None) for part in chunks]
-        if not parts:
-            raise ValueError("there are no chunks; at least one (X, y) is needed")
-        return self._fit(parts)
+        return self._fit(list(chunks))
 
     def fit_sums(self, sums: Sums, classes: NDArray[Any]) -> Self:
         """Fit to what adds up the sums over all samples, in this process or on a cluster.
@@ -164,6 +161,7 @@ class LogisticClassifier(Parameters):
         """
         self._check_parameters()
         known = sums.statistics()
+        require_classes(known)
         penalty = Penalty.of(self.C, self.l1_ratio, known.weight)
         start = self._start(classes, known.mean.size) if self.warm_start else None
         fit = fit_logistic(
@@ -234,7 +232,7 @@ class LogisticClassifier(Parameters):
         See `core.logistic.covariance.standard_errors`; weights count as repetitions.
         """
         self._require_fitted()
-        sums = self._sums(self._checked([(X, y, sample_weight)]), self.classes_)
+        sums, _ = prepare([(X, y, sample_weight)], self.class_weight)
         known = sums.statistics()
         penalty = Penalty.of(self.C, self.l1_ratio, known.weight)
         objective = Objective(
@@ -252,47 +250,16 @@ class LogisticClassifier(Parameters):
         own = log_expit(logits)
         return np.asarray(log_softmax(own, axis=1))
 
-    def _fit(self, parts: list[tuple[Any, ...]]) -> Self:
+    def _fit(self, parts: list[tuple[Given, ...]]) -> Self:
         self._check_parameters()
-        names = checks.feature_names(parts[0][0])
-        ready = self._checked(parts)
-        widths = {features.shape[1] for features, _, _ in ready}
-        if len(widths) > 1:
-            raise ValueError(f"chunks have {sorted(widths)} features; all must have the same")
-        classes = checks.union_of([labels for _, labels, _ in ready])
-        if not any(weights.any() for _, _, weights in ready):
-            raise ValueError("all sample weights are zero; at least 2 classes need weight")
-        self.fit_sums(self._sums(ready, classes), classes)
+        sums, classes = prepare(parts, self.class_weight)
+        self.fit_sums(sums, classes)
+        names = checks.feature_names(parts[0][0]) if parts else None
         if names is not None:
             self.feature_names_in_ = names
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
         return self
-
-    def _checked(self, parts: list[tuple[Given, ...]]) -> list[tuple[Matrix, NDArray[Any], Floats]]:
-        checked = []
-        for x, y, weights in parts:
-            features = checks.to_features(x)
-            labels = checks.to_labels(y, features.shape[0], type(self).__name__)
-            checked.append((features, labels, checks.to_weights(weights, features.shape[0])))
-        return checked
-
-    def _sums(
-        self, parts: list[tuple[Matrix, NDArray[Any], Floats]], classes: NDArray[Any]
-    ) -> InMemory:
-        """Return the sums over checked chunks, with the factors of the classes in the weights."""
-        codes = [np.searchsorted(classes, y).astype(np.int64) for _, y, _ in parts]
-        totals = sum(
-            np.bincount(code, weights, minlength=len(classes))
-            for code, (_, _, weights) in zip(codes, parts, strict=True)
-        )
-        factors = checks.class_factors(self.class_weight, classes, np.asarray(totals))
-        return InMemory(
-            [
-                Chunk(x, code, weights * factors[code], len(classes))
-                for code, (x, _, weights) in zip(codes, parts, strict=True)
-            ]
-        )
 
     def _start(self, classes: NDArray[Any], features: int) -> Floats | None:
         """Return the last fit's parameters, if they are of the same shape."""

@@ -75,7 +75,7 @@ def fit_logistic(
     """
     known = statistics or sums.statistics()
     classes = known.class_weight.size
-    _require_classes(known)
+    require_classes(known)
     rows = 1 if classes == 2 else classes
     shape = (rows, known.mean.size + 1)
     local = isinstance(sums, InMemory)
@@ -143,7 +143,10 @@ def _one_vs_rest(
     )
 
 
-def _require_classes(known: Statistics) -> None:
+def require_classes(known: Statistics) -> None:
+    """Refuse data in which fewer than two classes, or not all of those named, have weight."""
+    if known.weight <= 0.0:
+        raise ValueError("all sample weights are zero; at least 2 classes need weight")
     there = int((known.class_weight > 0.0).sum())
     if there < 2 or there < known.class_weight.size:
         raise ValueError(
