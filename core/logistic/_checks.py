@@ -1,7 +1,6 @@
 """What may come as features, labels and weights, and the words for what may not."""
 
 import warnings
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -178,52 +177,3 @@ def to_weights(weights: Given, samples: int) -> Floats:
     if (array < 0.0).any():
         raise ValueError("sample_weight holds negative numbers; 0 leaves a sample out")
     return array
-
-
-def class_factors(
-    class_weight: Mapping[Any, float] | str | None, classes: NDArray[Any], totals: Floats
-) -> Floats:
-    """Return (class,) factors of the samples' weights.
-
-    Parameters
-    ----------
-    class_weight : mapping, "balanced" or None
-        A factor by class, 1 for those not named; or such factors that all classes weigh the same.
-    classes : (class,) array
-        The classes.
-    totals : (class,) array
-        Their summed weights.
-    """
-    if class_weight is None:
-        return np.ones(len(classes))
-    if isinstance(class_weight, str):
-        if class_weight != "balanced":
-            raise ValueError(
-                f'class_weight must be a mapping, "balanced" or None, got {class_weight!r}'
-            )
-        return np.asarray(totals.sum() / (len(classes) * np.where(totals > 0.0, totals, np.inf)))
-    known = classes.tolist()
-    unknown = [key for key in class_weight if key not in known]
-    if unknown and len(unknown) == len(class_weight):
-        raise ValueError(f"class_weight names classes {unknown} that are not among {known}")
-    factors = np.array([float(class_weight.get(name, 1.0)) for name in known])
-    if not (np.isfinite(factors).all() and (factors >= 0.0).all()):
-        raise ValueError(f"class_weight must hold finite factors of 0 or more, got {class_weight}")
-    return factors
-
-
-def union_of(labels: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Return the sorted classes of several arrays of labels.
-
-    Raises
-    ------
-    ValueError
-        If there is only one class.
-    """
-    classes = np.unique(np.concatenate([np.unique(part) for part in labels]))
-    if len(classes) < 2:
-        raise ValueError(
-            "a classifier needs samples of at least 2 classes, but the data contains only one "
-            f"class: {classes[0]!r}"
-        )
-    return classes

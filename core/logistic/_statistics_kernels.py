@@ -3,6 +3,7 @@
 They share one file because Numba's cache watches only the file of the function that is called.
 """
 
+import numpy as np
 from numba import njit
 
 from core.logistic._kernels import FAST
@@ -38,13 +39,20 @@ def csr_statistics(
             j = x.indices[q]
             mean[j] += share * x.data[q]
             extent[j] = max(extent[j], abs(x.data[q]))
-    for j in range(mean.size):
-        spread[j] = total * mean[j] * mean[j]
+    stored = np.zeros(mean.size)
     for i in range(weights.size):
         weight = weights[i]
         for q in range(x.indptr[i], x.indptr[i + 1]):
             j = x.indices[q]
             off = x.data[q] - mean[j]
-            spread[j] += weight * (off * off - mean[j] * mean[j])
+            spread[j] += weight * off * off
+            stored[j] += weight
     for j in range(mean.size):
-        spread[j] = max(spread[j], 0.0)
+        spread[j] += _beyond(total, stored[j]) * mean[j] * mean[j]
+
+
+@njit(nogil=True, cache=True)
+def _beyond(total: float, stored: float) -> float:
+    """Return the weight of what is not stored; a rest within rounding is none."""
+    rest = total - stored
+    return rest if rest > 1e-12 * total else 0.0

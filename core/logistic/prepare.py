@@ -51,11 +51,11 @@ def prepare(
     widths = {features.shape[1] for features, _, _ in parts}
     if len(widths) > 1:
         raise ValueError(f"chunks have {sorted(widths)} features; all must have the same")
-    classes = checks.union_of([labels for _, labels, _ in parts])
+    classes = union_of([labels for _, labels, _ in parts])
     codes = [coded(labels, classes) for _, labels, _ in parts]
     weights = [weight for _, _, weight in parts]
     totals = sum(map(class_totals, codes, weights, [len(classes)] * len(parts)))
-    factors = checks.class_factors(class_weight, classes, np.asarray(totals))
+    factors = class_factors(class_weight, classes, np.asarray(totals))
     return InMemory(_chunks(parts, codes, factors)), classes
 
 
@@ -83,3 +83,52 @@ def _chunks(
         Chunk(x, code, weights * factors[code], len(factors))
         for (x, _, weights), code in zip(parts, codes, strict=True)
     ]
+
+
+def class_factors(
+    class_weight: Mapping[Any, float] | str | None, classes: NDArray[Any], totals: Floats
+) -> Floats:
+    """Return (class,) factors of the samples' weights.
+
+    Parameters
+    ----------
+    class_weight : mapping, "balanced" or None
+        A factor by class, 1 for those not named; or such factors that all classes weigh the same.
+    classes : (class,) array
+        The classes.
+    totals : (class,) array
+        Their summed weights.
+    """
+    if class_weight is None:
+        return np.ones(len(classes))
+    if isinstance(class_weight, str):
+        if class_weight != "balanced":
+            raise ValueError(
+                f'class_weight must be a mapping, "balanced" or None, got {class_weight!r}'
+            )
+        return np.asarray(totals.sum() / (len(classes) * np.where(totals > 0.0, totals, np.inf)))
+    known = classes.tolist()
+    unknown = [key for key in class_weight if key not in known]
+    if unknown and len(unknown) == len(class_weight):
+        raise ValueError(f"class_weight names classes {unknown} that are not among {known}")
+    factors = np.array([float(class_weight.get(name, 1.0)) for name in known])
+    if not (np.isfinite(factors).all() and (factors >= 0.0).all()):
+        raise ValueError(f"class_weight must hold finite factors of 0 or more, got {class_weight}")
+    return factors
+
+
+def union_of(labels: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Return the sorted classes of several arrays of labels.
+
+    Raises
+    ------
+    ValueError
+        If there is only one class.
+    """
+    classes = np.unique(np.concatenate([np.unique(part) for part in labels]))
+    if len(classes) < 2:
+        raise ValueError(
+            "a classifier needs samples of at least 2 classes, but the data contains only one "
+            f"class: {classes[0]!r}"
+        )
+    return classes

@@ -5,14 +5,14 @@ from scipy.optimize import OptimizeResult, minimize
 
 from core.logistic._types import Floats
 from core.logistic.objective import Objective, Point
-from core.logistic.result import Reason, Run
+from core.logistic.result import Run
+from core.logistic.solvers.newton_cg import advance
 
 _MEMORY = 10
-_RESTARTS = 3
 
 
 def lbfgs(objective: Objective, start: Floats, run: Run) -> Point:
-    """Minimise a smooth objective by L-BFGS-B.
+    """Minimise a smooth objective by L-BFGS-B; where rounding ends it, Newton steps finish.
 
     References
     ----------
@@ -21,14 +21,9 @@ def lbfgs(objective: Objective, start: Floats, run: Run) -> Point:
     point = objective.evaluate(start)
     if run.see(point):
         return point
-    for _ in range(_RESTARTS):
-        before = point.kkt
-        point = _descend(objective, point, run)
-        # Where rounding ends the line search, a fresh memory sometimes goes on.
-        if run.reason or point.kkt > 0.5 * before:
-            break
-    run.reason = run.reason or Reason.PRECISION
-    return point
+    point = _descend(objective, point, run)
+    # Its line search ends where the objective stands still; the gradient may not yet be at 0.
+    return point if run.reason else advance(objective, point, run)
 
 
 def _descend(objective: Objective, point: Point, run: Run) -> Point:

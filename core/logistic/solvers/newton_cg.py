@@ -21,14 +21,20 @@ def newton_cg(objective: Objective, start: Floats, run: Run) -> Point:
     J. Sci. Comput. 17 (1996) 16.
     """
     point = objective.evaluate(start)
-    while not run.see(point):
+    return point if run.see(point) else advance(objective, point, run)
+
+
+def advance(objective: Objective, point: Point, run: Run) -> Point:
+    """Take Newton steps from a point that the run has seen, until it says to stop."""
+    while True:
         step = _solve(objective.linearise(point), point.gradient)
         moved = backtrack(objective, point, step, objective.evaluate)
         if moved is None:
             run.reason = Reason.PRECISION
-            break
+            return point
         point = moved
-    return point
+        if run.see(point):
+            return point
 
 
 def _solve(product: Callable[[Floats], Floats], gradient: Floats) -> Floats:
