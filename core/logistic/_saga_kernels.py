@@ -12,7 +12,7 @@ from core.logistic._kernels import FAST, fast_exp
 from core.logistic._types import Compressed, Floats, Integers, Reals, Unrolled
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def draw(order: Integers, seed: int, replace: bool) -> None:
     """Fill with a random order of its indices, or with independent draws."""
     np.random.seed(seed)  # noqa: NPY002  (what numba offers; its state is its own)
@@ -23,7 +23,7 @@ def draw(order: Integers, seed: int, replace: bool) -> None:
         np.random.shuffle(order)  # noqa: NPY002
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
 def _residual(z: Floats, code: int, weight: float) -> None:
     """Turn one sample's logits into its weighted residuals."""
     rows = z.size
@@ -43,7 +43,7 @@ def _residual(z: Floats, code: int, weight: float) -> None:
     z[code] -= weight
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
 def dense_epoch(
     x: Reals, codes: Integers, weights: Floats, order: Integers, theta: Floats, table: Floats,
     mean: Floats, step: Floats, samples: int, l1: float, l2: float, saga: bool,
@@ -86,7 +86,7 @@ def dense_epoch(
                     coefficients[j] = shrink[j] * moved
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def lagged(w: float, g: float, m: int, step: float, l1: float, l2: float) -> float:
     """Return the result of m proximal steps with a constant gradient g, whatever m in O(1).
 
@@ -94,7 +94,7 @@ def lagged(w: float, g: float, m: int, step: float, l1: float, l2: float) -> flo
     affine, so that k steps have a closed form; a step over the kink is taken as it is written.
     After it w is 0 or moves away from it or towards a fixed point: three regimes at most.
     """
-    log_shrink = -math.log1p(step * l2)
+    log_shrink = -math.log1p(step * l2) if l2 > 0.0 else 0.0
     while m > 0:
         if w > 0.0 or (w == 0.0 and g < -l1):
             pull = g + l1
@@ -117,7 +117,7 @@ def lagged(w: float, g: float, m: int, step: float, l1: float, l2: float) -> flo
     return w
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _steps_to_kink(w: float, pull: float, m: int, step: float, l2: float, log_shrink: float) -> int:
     """Return how many of m steps can be taken before w reaches 0."""
     if w == 0.0 or w * pull <= 0.0:
@@ -126,7 +126,7 @@ def _steps_to_kink(w: float, pull: float, m: int, step: float, l2: float, log_sh
     return m if count >= m else math.floor(count)
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
 def _catch_up(
     both: Floats, j: int, m: int, rows: int, step: float, l1: float, l2: float, power: float
 ) -> None:
@@ -144,7 +144,7 @@ def _catch_up(
             both[j, k] = lagged(w, g, m, step, l1, l2)
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
 def csr_epoch(
     x: Compressed, codes: Integers, weights: Floats, order: Integers,
     both: Floats, free: Floats, table: Floats, powers: Floats, last: Integers, step: Floats,
@@ -190,7 +190,7 @@ def csr_epoch(
     _finish(both, last, order.size, rows, step, l1, l2)
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
 def _finish(
     both: Floats, last: Integers, count: int, rows: int, step: Floats, l1: float, l2: float
 ) -> None:

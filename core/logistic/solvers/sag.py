@@ -19,7 +19,7 @@ _BOLDNESS = {
     ("sag", "dense"): 1.0,
     ("saga", "dense"): 0.4,
     ("sag", "csr"): 2.0,
-    ("saga", "csr"): 1.0,
+    ("saga", "csr"): 2.0,
 }
 """First step in units of 1 / L, tried out; the safeguard halves it where it is too long."""
 _HALVINGS = 30

@@ -11,7 +11,7 @@ from core.logistic import SOLVERS, LogisticClassifier
 
 @pytest.mark.parametrize("solver", ["auto", *SOLVERS])
 def test_it_passes_check_estimator(solver):
-    model = LogisticClassifier(solver=solver, tol=1e-10, max_iter=20_000)
+    model = LogisticClassifier(C=0.1, solver=solver, tol=1e-10, max_iter=20_000)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         results = check_estimator(model, on_skip=None)
