@@ -199,7 +199,6 @@ def on_dask(samples: int, runs: int) -> dict[str, tuple[float, float]]:
         "here, lbfgs": here("lbfgs"),
         "here, newton-cholesky": here("newton-cholesky"),
         "dask-ml, lbfgs": dask_ml(lazy, labels, "lbfgs"),
-        "dask-ml, admm": dask_ml(lazy, labels, "admm"),
     }
     with dask.config.set(scheduler="synchronous"):
         for name, fit in candidates.items():
