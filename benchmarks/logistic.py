@@ -72,6 +72,8 @@ def cases(scale: int = 1) -> list[Case]:
         ("lbfgs", 1e-4, 1e-3), ("newton-cg", 1e-4, 1e-3), ("newton-cholesky", 1e-4, 1e-3),
         ("sag", 1e-4, 1e-3), ("saga", 1e-4, 1e-3),
     )  # fmt: skip
+    # scikit-learn's newton-cg takes minutes on columns of unlike scales.
+    scaled = (smooth[0], ("newton-cg", 1e-4, None), *smooth[2:])
     wide, labels = few(20_000 // scale, 2000 // scale, 3, 20)
     two, halves = few(20_000 // scale, 2000 // scale, 2, 20)
     off, other = dense(20_000 // scale, 50, 3, seed=3)
@@ -90,7 +92,7 @@ def cases(scale: int = 1) -> list[Case]:
         ),
         Case("sparse, 2 classes, L1", two, halves, (("liblinear", 1e-4, 1e-3),), l1_ratio=1.0),
         Case("sparse, 2 classes, L2", two, halves, (("liblinear", 1e-4, 1e-3),)),
-        Case("columns of scales 1e-3 to 1e3", off, other, smooth, most=100),
+        Case("columns of scales 1e-3 to 1e3", off, other, scaled, most=100),
         Case("25 samples of weight 400", heavy, third, first_order, weights=weights, most=1000),
     ]  # fmt: skip
 
