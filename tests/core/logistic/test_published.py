@@ -1,0 +1,70 @@
+"""Coefficients and standard errors that others published, or that have a closed form."""
+
+import numpy as np
+import pytest
+
+from core.logistic import LogisticClassifier
+
+
+def test_spector_and_mazzeo_as_stata_has_it():
+    # L. Spector, M. Mazzeo, J. Economic Education 11 (1980) 37; Greene, "Econometric Analysis",
+    # table 17.1. Figures of Stata 11's `logit`, as statsmodels' tests cite them. The 32 rows come
+    # with statsmodels; their author keeps the rights, so they are not copied here.
+    api = pytest.importorskip("statsmodels.api", reason="statsmodels has the Spector data")
+    data = api.datasets.spector.load_pandas()
+    # Stata keeps numbers in single precision; in double the figures differ in the seventh digit.
+    x, y = data.exog.to_numpy(np.float32), data.endog.to_numpy().astype(int)
+    model = LogisticClassifier(C=np.inf, tol=1e-10).fit(x, y)
+    np.testing.assert_allclose(
+        model.coef_[0], [2.82611297201, 0.0951576702557, 2.37868772835], rtol=1e-10
+    )
+    assert model.intercept_[0] == pytest.approx(-13.0213483201, rel=1e-10)
+    errors, free = model.standard_errors(x, y)
+    np.testing.assert_allclose(errors[0], [1.26294114526, 0.141554207662, 1.06456430165], rtol=1e-6)
+    assert free[0] == pytest.approx(4.93132462871, rel=1e-6)
+    assert -32 * model.result_.value == pytest.approx(-12.8896334653335, rel=1e-12)
+
+
+def table(counts):
+    """Return samples of a (value, class) table of counts."""
+    counts = np.asarray(counts)
+    values, classes = np.indices(counts.shape)
+    return values.ravel()[:, None].astype(float), classes.ravel(), counts.ravel()
+
+
+def test_a_two_by_two_table_has_the_log_odds_ratio_and_its_error():
+    # B. Woolf, Ann. Human Genetics 19 (1955) 251: log(ad / bc), variance 1/a + 1/b + 1/c + 1/d.
+    x, y, counts = table([[30, 7], [12, 41]])
+    model = LogisticClassifier(C=np.inf, tol=1e-12).fit(x, y, counts)
+    assert model.coef_[0, 0] == pytest.approx(np.log(30 * 41 / (7 * 12)), rel=1e-10)
+    assert model.intercept_[0] == pytest.approx(np.log(7 / 30), rel=1e-10)
+    errors, free = model.standard_errors(x, y, counts)
+    assert errors[0, 0] == pytest.approx(np.sqrt(1 / 30 + 1 / 7 + 1 / 12 + 1 / 41), rel=1e-9)
+    assert free[0] == pytest.approx(np.sqrt(1 / 7 + 1 / 30), rel=1e-9)
+
+
+def test_a_table_of_three_classes_has_centred_log_counts():
+    counts = np.array([[30, 7, 11], [12, 41, 9]])
+    x, y, weights = table(counts)
+    model = LogisticClassifier(C=np.inf, tol=1e-12).fit(x, y, weights)
+    logs = np.log(counts) - np.log(counts).mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(model.intercept_, logs[0], atol=1e-10)
+    np.testing.assert_allclose(model.coef_[:, 0], logs[1] - logs[0], atol=1e-10)
+    contrasts = (np.eye(3) - 1 / 3) ** 2  # of independent counts with variances of logs 1 / n
+    errors, free = model.standard_errors(x, y, weights)
+    np.testing.assert_allclose(free, np.sqrt(contrasts @ (1 / counts[0])), rtol=1e-8)
+    spread = np.sqrt(contrasts @ (1 / counts[0] + 1 / counts[1]))
+    np.testing.assert_allclose(errors[:, 0], spread, rtol=1e-8)
+
+
+def test_the_ridge_error_is_that_of_the_penalised_curvature():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((50, 2))
+    y = (x[:, 0] + rng.standard_normal(50) > 0).astype(int)
+    model = LogisticClassifier(C=0.5, tol=1e-12).fit(x, y)
+    chance = model.predict_proba(x)[:, 1]
+    wide = np.column_stack([x, np.ones(50)])
+    information = wide.T @ (wide * (chance * (1 - chance))[:, None]) + np.diag([2.0, 2.0, 0.0])
+    expected = np.sqrt(np.diag(np.linalg.inv(information)))
+    errors, free = model.standard_errors(x, y)
+    np.testing.assert_allclose([*errors[0], free[0]], expected, rtol=1e-9)
