@@ -12,8 +12,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy import signal as sps
 
-from core.peaks import DecomposeParams, _kernels, decompose
-from core.peaks._kernels import Curve, Rules
+from core.peaks import DecomposeParams, decompose
+from core.peaks._fit_kernels import Curve, Rules
+from core.peaks.ladder import ladder_for
+from core.peaks.search import Search
 
 MEAN_HEIGHT = 0.75
 Count = Callable[[np.ndarray, float], list[int]]
@@ -42,20 +44,16 @@ def oracle(signal: np.ndarray, truth: np.ndarray, variance: float) -> int:
     """Count by the same criterion from the true parameters, by leaving out and merging only."""
     penalty = 3.0 * math.log(signal.size) + DecomposeParams().penalty
     curve = Curve(np.arange(signal.size, dtype=float), signal, 1, True)
-    rules = Rules(variance, penalty, 64, 40)
+    hunt = Search(curve, ladder_for(signal.size), Rules(variance, penalty, 64, 40))
     start = truth.copy()
     start[:, (0, 2)] = np.log(truth[:, (0, 2)])
-    p, base, _, level = _kernels._refitted(curve, start, np.zeros(2), rules)
-    while p.shape[0]:
-        residual = _kernels._residual(curve, p, base)
-        score, q = _kernels._fewer(curve, residual, p, rules)
-        if score >= 0.0:
+    state = hunt.fitted(start, np.zeros(2))
+    while len(state.components):
+        new = hunt.changed(state, 0.0, fewer=True)
+        if new is None or new.level >= state.level:
             break
-        q, base2, _, level2 = _kernels._refitted(curve, q, base, rules)
-        if level2 >= level:
-            break
-        p, base, level = q, base2, level2
-    return int(p.shape[0])
+        state = new
+    return len(state.components)
 
 
 def ours(signals: np.ndarray, noise: float) -> list[int]:

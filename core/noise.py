@@ -63,3 +63,17 @@ def _levels(signals: Floats, stride: int, levels: Floats) -> None:
                 level = np.median(np.abs(difference)) / (_MEDIAN * math.sqrt(combinations))
                 best = min(best, level)
         levels[series] = best if best < math.inf else math.nan
+
+
+@numba.njit(nogil=True, cache=True)
+def autocorrelation(values: Floats, most: int) -> Floats:
+    """Return the sums of products at distances of 1 to `most` samples over that at 0, or zeros."""
+    result, total = np.zeros(most), 0.0
+    for i in range(values.size):
+        total += values[i] * values[i]
+    if not total > 0.0:
+        return result
+    for lag in range(1, most + 1):
+        for i in range(values.size - lag):
+            result[lag - 1] += values[i] * values[i + lag]
+    return result / total

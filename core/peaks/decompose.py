@@ -4,10 +4,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from core.peaks import uncertainty
-from core.peaks._kernels import PER, Curve
+from core.peaks._fit_kernels import PER, Curve
 from core.peaks.decomposition import Decomposition, empty
-from core.peaks.one import KINDS, Found, find, freedom
+from core.peaks.one import KINDS, Found, find
 from core.peaks.params import DecomposeParams, Status
+from core.peaks.search import freedom
 from core.peaks.uncertainty import Units
 
 Floats = NDArray[np.float64]

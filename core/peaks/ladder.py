@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ive
 
-from core.peaks._kernels import Ladder
+from core.peaks._seed_kernels import Ladder
 
 Floats = NDArray[np.float64]
 _FINEST = 0.7

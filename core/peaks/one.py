@@ -6,22 +6,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.noise import noise_level
-from core.peaks._kernels import (
-    PER,
+from core.noise import autocorrelation, noise_level
+from core.peaks._fit_kernels import (
     Curve,
     Effort,
     Rules,
-    curvature,
-    find_seeds,
     fit,
-    polish,
-    rows_of,
-    search,
-    seeded,
+    linearised,
+    residual_of,
+    stepped,
 )
+from core.peaks._seed_kernels import find_seeds, seeded
 from core.peaks.ladder import ladder_for
 from core.peaks.params import Baseline, DecomposeParams
+from core.peaks.search import Search, State, freedom
 
 Floats = NDArray[np.float64]
 KINDS: dict[Baseline, int] = {"none": 0, "constant": 1, "linear": 2, "exponential": 3}
@@ -68,43 +66,61 @@ def find(curve: Curve, params: DecomposeParams, known: float | None) -> Found:
     """Find the components of one signal; `known` is its noise in the curve's units, if told."""
     ladder = ladder_for(curve.x.size)
     penalty = 3.0 * math.log(curve.x.size) + params.penalty
-    floor = _floor(curve.y)
-    first = known if known is not None else max(_at_distance(curve.y, 1), floor)
-    noise = Noise(variance=first**2, inflation=1.0, correlated=False, lag1=0.0)
-    if known is None and _ratio(curve.y) > _SUSPICIOUS:
-        noise = Noise(
-            variance=3.0 * _at_distance(curve.y, 3) ** 2, inflation=1.0, correlated=True, lag1=0.0
-        )
-    rules = Rules(noise.variance, penalty, params.max_components, params.max_rounds)
+    near, far = _at_distance(curve.y, 1), _at_distance(curve.y, 3)
+    floor = _floor(curve.y, near)
+    first = known if known is not None else max(near, floor)
+    variance = first**2
+    if known is None and _suspicious(near, far):
+        variance = 3.0 * far**2
+    rules = Rules(variance, penalty, params.max_components, params.max_rounds)
     seeds, count = find_seeds(curve.y, ladder, math.sqrt(rules.variance), 4.0, 4.8)
-    count = min(count, params.max_components)
-    p, base = _started(curve, seeded(curve, curve.y, seeds[:count], rules), rules)
+    some = seeds[: min(count, params.max_components)]
+    start = seeded(curve.x, curve.y, some, 3.0 * math.sqrt(variance))
+    hunt = Search(curve, ladder, rules)
+    state = hunt.descend(hunt.fitted(*_started(curve, start, rules)))
+    noise = _noise(curve, state, state.rss / freedom(curve, state.components), first, floor)
     for _ in range(_PASSES):
-        p, base, variance, settled = search(curve, p, base, ladder, rules)
-        noise = _noise(curve, p, base, variance, first, floor)
-        variance = first**2 if known is not None else noise.variance
-        if abs(variance / rules.variance - 1.0) < 0.02:
+        hunt.rules = rules._replace(variance=noise.variance if known is None else first**2)
+        state, variance, settled = hunt.run(hunt.levelled(state))
+        noise = _noise(curve, state, variance, first, floor)
+        if known is not None or abs(noise.variance / hunt.rules.variance - 1.0) < 0.02:
             break
-        rules = Rules(variance, penalty, params.max_components, params.max_rounds)
-    p = p[np.argsort(p[:, 1])]
-    rss, converged = polish(curve, p, base, 1e-9 * rules.variance)
-    covariance, good = curvature(curve, p, base, 9.0)
+    p, base, rss, converged = polished(curve, state, 1e-9 * hunt.rules.variance)
+    _, _, covariance, good = linearised(curve, p, base, 9.0)
+    near = _at_distance(residual_of(curve, p, base, 9.0), 1)
     return Found(
         components=p,
         base=base,
         rss=rss,
         covariance=covariance if good else np.full_like(covariance, np.nan),
         noise=noise,
-        difference_noise=float(noise_level(_residual(curve, p, base)[None])[0]),
-        lack_of_fit=_lack(curve, p, base, rss, noise, known or floor),
+        difference_noise=near,
+        lack_of_fit=_lack(
+            curve.x.size, rss / freedom(curve, p) / max(near, known or floor) ** 2, noise
+        ),
         settled=settled and converged,
     )
 
 
-def freedom(curve: Curve, p: Floats) -> int:
-    """Return the degrees of freedom that a fit leaves, 1 at least."""
-    lost: int = PER * p.shape[0] + (0, 1, 2, 2)[curve.kind]
-    return max(1, curve.x.size - lost)
+def polished(curve: Curve, state: State, small: float) -> tuple[Floats, Floats, float, bool]:
+    """Fit to the last digits; return components by center, baseline, rss, and if it converged.
+
+    Once rss cannot tell two steps apart, undamped Gauss-Newton steps go on while they shrink.
+    """
+    p, base = state.components[np.argsort(state.components[:, 1])], state.base.copy()
+    rss, iterations = fit(curve, p, base, Effort(9.0, 300, small, math.inf, -1))
+    length, q, other = math.inf, p, base
+    for _ in range(12):
+        rss2, step, inverse, good = linearised(curve, q, other, 9.0)
+        deviations = np.sqrt(np.maximum(np.diag(inverse), 1e-300))
+        new = float(np.square(step / deviations).sum())
+        if not good or not (new < length and rss2 <= rss * (1.0 + 1e-9)):
+            break
+        p, base, rss, length = q, other, rss2, new
+        if new <= 1e-28 * rss:
+            break
+        q, other = stepped(curve, q, other, step)
+    return p, base, rss, iterations >= 0
 
 
 def _started(curve: Curve, seeds: Floats, rules: Rules) -> tuple[Floats, Floats]:
@@ -114,7 +130,8 @@ def _started(curve: Curve, seeds: Floats, rules: Rules) -> tuple[Floats, Floats]
     best: tuple[float, Floats, Floats] = (math.inf, seeds, np.zeros(2))
     for decay in _DECAYS:
         shape = np.exp(-decay * curve.x / curve.x[-1])
-        base = np.array([curve.y @ shape / (shape @ shape), decay / curve.x[-1]])
+        height = float((curve.y * shape).sum() / np.square(shape).sum())
+        base = np.array([height, decay / curve.x[-1]])
         p = seeds.copy()
         near = np.searchsorted(curve.x, p[:, 1]).clip(0, curve.x.size - 1)
         rest = (curve.y - base[0] * shape)[near]
@@ -125,10 +142,10 @@ def _started(curve: Curve, seeds: Floats, rules: Rules) -> tuple[Floats, Floats]
     return best[1], best[2]
 
 
-def _floor(y: Floats) -> float:
+def _floor(y: Floats, near: float) -> float:
     """Return the least noise that is believed: of values in steps, that of rounding to them."""
     floor = _FLOOR * float(np.ptp(y))
-    if _at_distance(y, 1) > floor:
+    if near > floor:
         return floor
     step = float(np.diff(np.unique(y)).min(initial=math.inf))
     return max(floor, step / math.sqrt(12.0)) if math.isfinite(step) else floor
@@ -139,27 +156,18 @@ def _at_distance(y: Floats, stride: int) -> float:
     return level if math.isfinite(level) else 0.0
 
 
-def _ratio(values: Floats) -> float:
-    """Return the noise at a distance of three samples over that at one, 1 if that tells nothing."""
-    near, far = _at_distance(values, 1), _at_distance(values, 3)
-    ratio = far / near if near > 0.0 else 1.0
-    return ratio if ratio < _CONTAMINATED else 1.0
+def _suspicious(near: float, far: float) -> bool:
+    """Whether the noise at a distance of three samples is so much over that at one."""
+    return near > 0.0 and _SUSPICIOUS * near < far < _CONTAMINATED * near
 
 
-def _residual(curve: Curve, p: Floats, base: Floats) -> Floats:
-    residual = np.empty(curve.x.size)
-    rows_of(curve, p, base, 9.0, np.empty((PER * p.shape[0] + 2, curve.x.size)), residual)
-    return residual
-
-
-def _noise(
-    curve: Curve, p: Floats, base: Floats, variance: float, first: float, floor: float
-) -> Noise:
+def _noise(curve: Curve, state: State, variance: float, first: float, floor: float) -> Noise:
     """Tell the noise by the residuals: their variance and, where it is correlated, its sum."""
-    residual = _residual(curve, p, base)
-    lags = _autocorrelation(residual)
+    residual = residual_of(curve, state.components, state.base, 9.0)
+    lags = autocorrelation(residual, min(50, residual.size // 4))
     lag1 = float(lags[0]) if lags.size else 0.0
-    if lag1 > _WHITE and _ratio(residual) > _SUSPICIOUS:
+    correlated = lag1 > _WHITE and _suspicious(_at_distance(residual, 1), _at_distance(residual, 3))
+    if correlated:
         small = np.flatnonzero(lags < 2.0 / math.sqrt(residual.size))
         upto = small[0] if small.size else lags.size
         inflation = min(1.0 + 2.0 * float(lags[:upto].sum()), 25.0)
@@ -169,22 +177,9 @@ def _noise(
     return Noise(variance=max(usable, floor**2), inflation=1.0, correlated=False, lag1=lag1)
 
 
-def _autocorrelation(residual: Floats) -> Floats:
-    most = min(50, residual.size // 4)
-    total = float(residual @ residual)
-    if total <= 0.0:
-        return np.zeros(most)
-    padded = np.concatenate([residual, np.zeros(most)])
-    lags: Floats = np.correlate(padded, residual, "valid")[1:] / total
-    return lags
-
-
-def _lack(curve: Curve, p: Floats, base: Floats, rss: float, noise: Noise, least: float) -> bool:
+def _lack(size: int, spread: float, noise: Noise) -> bool:
     """Whether the residuals spread more than the noise does, or follow one another."""
     if noise.correlated:
         return False
-    size = curve.x.size
-    level = max(_at_distance(_residual(curve, p, base), 1), least)
-    spread = rss / freedom(curve, p) / level**2
     follows = noise.lag1 > _WHITE + 3.0 / math.sqrt(size) and spread > 0.1
     return spread > 1.2 + 6.0 * math.sqrt(2.0 / size) or follows

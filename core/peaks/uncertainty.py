@@ -7,14 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from core.peaks._kernels import PER, Curve, curvature, kicked, profile
-from core.peaks.one import Found, freedom
+from core.peaks._fit_kernels import PER, Curve, Effort, fit, linearised, profile
+from core.peaks.one import Found
 from core.peaks.params import Baseline, DecomposeParams
+from core.peaks.search import State, freedom, kicked
 
 Floats = NDArray[np.float64]
 _ILL = 0.05
 """Relative error of height or width, or of the center over the width, from which the curvature of
 the likelihood at its top no longer tells its extent."""
+_SOFT = 0.03
+"""Standard deviations, as of `search.SOFT`: intervals look nearer by than the search does."""
 _KICKS = (3.0, -3.0, 6.0, -6.0, 12.0, -12.0)
 """Standard deviations in the softest direction, from where other optima are looked for."""
 
@@ -30,12 +33,10 @@ class Units(NamedTuple):
     @classmethod
     def of(cls, x: Floats, y: Floats, baseline: Baseline) -> "Units":
         """Return those of a signal with rising x; no offset where no constant may take it up."""
-        gaps = np.diff(x)
-        step = float(np.median(gaps))
-        if step <= 0.0 or step < 1e-6 * float(gaps.max()):
-            step = float(x[-1] - x[0]) / (x.size - 1)
-        if abs(gaps - (x[-1] - x[0]) / (x.size - 1)).max() < 1e-9 * abs(x).max():
-            step = float(x[-1] - x[0]) / (x.size - 1)
+        gaps, step = np.diff(x), float(x[-1] - x[0]) / (x.size - 1)
+        if np.abs(gaps - step).max() >= 1e-9 * np.abs(x).max():
+            middle = float(np.median(gaps))
+            step = middle if middle > max(0.0, 1e-6 * float(gaps.max())) else step
         offset = float(np.median(y)) if baseline in ("constant", "linear") else 0.0
         return cls(float(x[0]), step, offset, float(np.abs(y - offset).max()))
 
@@ -82,9 +83,11 @@ def intervals(
         return ends, False
     for which in map(int, np.flatnonzero((relative > _ILL).any(axis=1).repeat(PER))):
         k, part = divmod(which, PER)
+        tangent = covariance[which] / covariance[which, which]
         for side, sign in enumerate((-1.0, 1.0)):
             shift = sign * quantile * errors[k, part]
-            moved = profile(curve, p, found.base, which, shift, quantile**2 * variance)
+            rise = quantile**2 * variance
+            moved = profile(curve, p, found.base, tangent, which, shift, rise, found.rss)
             if math.isfinite(moved):
                 ends[k, part, side] = p[k, part] + moved
     _take_in_other_optima(curve, found, variance, quantile, ends)
@@ -95,13 +98,18 @@ def _take_in_other_optima(
     curve: Curve, found: Found, variance: float, quantile: float, ends: Floats
 ) -> None:
     """Widen intervals, in place, to other optima that fit as well and the profile went round."""
+    state = State(components=found.components, base=found.base, rss=found.rss, level=math.inf)
     for kick in _KICKS:
-        p, base, rss = kicked(curve, found.components, found.base, found.covariance, variance, kick)
+        start = kicked(curve, state, found.covariance, variance, kick, _SOFT)
+        if start is None:
+            continue
+        p, base = start
+        rss, _ = fit(curve, p, base, Effort(9.0, 100, 1e-3 * variance, math.inf, -1))
         left = quantile**2 - (rss - found.rss) / variance
         if not 0.0 < left < math.inf:
             continue
         p = p[np.argsort(p[:, 1])]
-        covariance, good = curvature(curve, p, base, 9.0)
+        _, _, covariance, good = linearised(curve, p, base, 9.0)
         spread = np.sqrt(np.maximum(np.diag(covariance), 0.0) * variance * min(left, quantile**2))
         reach = spread[: p.size].reshape(p.shape)
         if good:

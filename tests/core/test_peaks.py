@@ -2,6 +2,9 @@
 
 import importlib.util
 import math
+import os
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -15,8 +18,10 @@ from scipy.optimize import least_squares
 from benchmarks import _gaussian_protocol as protocol
 from benchmarks import scale_space as benchmark
 from core.peaks import DecomposeParams, Status, decompose
-from core.peaks._kernels import Curve, Effort, curvature, fit, polish, profile, rows_of
+from core.peaks import _fit_kernels as kernels
+from core.peaks._fit_kernels import Curve, Effort, Rules, fit, linearised, profile, residual_of
 from core.peaks.ladder import ladder_for
+from core.peaks.search import Search
 
 ROOT = Path(__file__).parents[2]
 NIST = ROOT.parent / "shared" / "data" / "scale_space" / "Gauss1.dat"
@@ -99,19 +104,51 @@ def test_derivatives_of_the_model_equal_differences(kind):
     x = np.linspace(0, 40, 55)
     p, base = np.array([[0.3, 12.0, 1.0], [-0.5, 20.0, 1.4]]), np.array([0.7, 0.02])
     curve = Curve(x, np.zeros_like(x), kind, False)
-    rows, residual = np.zeros((6 + 2, x.size)), np.empty(x.size)
-    rows_of(curve, p, base, 40.0, rows, residual)
+    size = 6 + (0, 1, 2, 2)[kind]
+    rows, span = np.zeros((size, x.size)), np.zeros((size, 2), np.int64)
+    kernels._write_rows(curve, p, base, 8.0, rows, span, np.empty(x.size))
 
     def model(q):
-        left, some = np.empty(x.size), np.zeros((8, x.size))
-        rows_of(curve, q[:6].reshape(2, 3), q[6:], 40.0, some, left)
-        return -left
+        return -residual_of(curve, q[:6].reshape(2, 3), q[6:], 8.0)
 
     q = np.concatenate([p.ravel(), base])
-    for i in range(6 + (0, 1, 2, 2)[kind]):
+    for i in range(size):
         step = 1e-6 * np.eye(8)[i]
         slope = (model(q + step) - model(q - step)) / 2e-6
-        np.testing.assert_allclose(rows[i], slope, atol=1e-8)
+        inside = slice(*span[i])
+        np.testing.assert_allclose(rows[i, inside], slope[inside], atol=1e-8)
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2, 3])
+def test_products_of_the_derivatives_equal_those_of_another_library(kind):
+    rng = np.random.default_rng(kind)
+    x = np.sort(rng.uniform(0, 200, 261)) if kind % 2 else np.arange(261.0)
+    p = np.stack([rng.normal(size=4), rng.uniform(20, 180, 4), rng.uniform(-1, 3.5, 4)], axis=1)
+    curve = Curve(x, rng.normal(size=x.size), kind, kind % 2 == 0)
+    size = 12 + (0, 1, 2, 2)[kind]
+    rows, span = np.full((size, x.size), math.nan), np.empty((size, 2), np.int64)
+    residual, gram, right = np.empty(x.size), np.empty((size, size)), np.empty(size)
+    kernels._write_rows(curve, p, np.array([0.7, 0.02]), 9.0, rows, span, residual)
+    kernels._products(curve, p, rows, span, residual, gram, right)
+    inside = (np.arange(x.size) >= span[:, :1]) & (np.arange(x.size) < span[:, 1:])
+    dense = np.where(inside, rows, 0.0)
+    scale = np.sqrt((dense**2).sum(axis=1))
+    expected = (dense / scale[:, None]) @ (dense / scale[:, None]).T
+    lower = np.tril(gram / scale / scale[:, None])
+    np.testing.assert_allclose(lower, np.tril(expected), rtol=0, atol=1e-13)
+    np.testing.assert_allclose(right / scale, dense @ residual / scale, rtol=0, atol=1e-12)
+    _, step, inverse, good = linearised(curve, p, np.array([0.7, 0.02]), 9.0)
+    assert good
+    unit = np.diag(1 / scale) @ np.linalg.inv(expected) @ np.diag(1 / scale)
+    np.testing.assert_allclose(inverse, unit, rtol=1e-6, atol=1e-7 * np.abs(unit).max())
+    np.testing.assert_allclose(step, unit @ (dense @ residual), rtol=1e-5, atol=1e-7)
+
+
+def test_bells_equal_those_of_numpy():
+    u = np.linspace(-60, 60, 4801)
+    out = np.empty_like(u)
+    kernels._bell(3 + 2 * u, 3.0, 2.0, out)
+    np.testing.assert_allclose(out, np.exp(-0.5 * u * u), rtol=0, atol=4e-16)
 
 
 def test_the_protocol_is_counted_exactly():
@@ -157,13 +194,14 @@ def test_a_profile_ends_where_the_best_rss_has_risen_as_told():
     curve = Curve(x, y, 0, True)
     p, base = np.log([[1.0, 1, 12], [0.7, 1, 9], [0.5, 1, 15]]), np.zeros(2)
     p[:, 1] = 110, 145, 230
-    rss, _ = polish(curve, p, base, 1e-12)
-    covariance, good = curvature(curve, p, base, 9.0)
+    rss, _ = fit(curve, p, base, Effort(9.0, 100, 1e-12, math.inf, -1))
+    _, _, covariance, good = linearised(curve, p, base, 9.0)
     assert good
     rise = 3.84 * rss / 291
     for which in (0, 4, 8):
         shift = 2 * math.sqrt(covariance[which, which] * rss / 291)
-        moved = profile(curve, p, base, which, shift, rise)
+        tangent = covariance[which] / covariance[which, which]
+        moved = profile(curve, p, base, tangent, which, shift, rise, rss)
         q = p.copy()
         q.flat[which] += moved
         risen, _ = fit(curve, q, base.copy(), Effort(9.0, 100, 1e-12, math.inf, which))
@@ -200,6 +238,46 @@ def test_uneven_and_repeated_abscissae_are_fitted_where_they_are():
     assert found.n_components[0] == 2
     np.testing.assert_allclose(found.center[0, :2], [3, 6], atol=0.02)
     np.testing.assert_allclose(found.sigma[0, :2], [0.5, 0.8], rtol=0.03)
+
+
+SAME = """
+import sys, numpy as np
+from dataclasses import fields
+from benchmarks import _gaussian_protocol as protocol
+from core.peaks import decompose
+made = [(8, 10, 2.0, 4096), (8, 100, 2.0, 1024), (3, 30, 2.0, 424)]
+for k, (count, snr, apart, samples) in enumerate(made):
+    signals, _ = protocol.made(np.random.default_rng(k), 2, count, apart, snr, samples)
+    found = decompose(None, signals)
+    for one in fields(found):
+        sys.stdout.buffer.write(getattr(found, one.name).tobytes())
+"""
+
+
+def test_bits_do_not_depend_on_threads_process_or_what_memory_held():
+    results = []
+    for threads, garbage in (("1", "0"), ("2", "85")):
+        told = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)
+        env = os.environ | told | {"MALLOC_PERTURB_": garbage, "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-c", SAME]
+        results.append(subprocess.run(command, env=env, check=True, capture_output=True).stdout)
+    assert len(results[0]) > 1000
+    assert results[0] == results[1]
+
+
+def test_crowded_signals_end_within_the_work_that_is_allowed():
+    rng = np.random.default_rng(0)
+    x = rng.permutation(1000.0 * np.arange(1000))
+    bell = np.exp(-0.5 * ((np.arange(1000) - 500) / 30) ** 2) + rng.normal(scale=0.01, size=1000)
+    found = decompose(x, [bell])
+    assert found.lack_of_fit[0]
+    assert found.status[0] == Status.NOT_SETTLED
+    ladder, rules = ladder_for(1000), Rules(1e-4, 30.0, 16, 40)
+    hunt = Search(Curve(np.arange(1000.0), bell[np.argsort(x)], 1, True), ladder, rules)
+    state = hunt.descend(hunt.fitted(np.empty((0, 3)), np.zeros(2)))
+    _, _, settled = hunt.run(state)
+    assert settled != hunt.exhausted
+    assert hunt.work < 3e8
 
 
 def test_correlated_noise_is_told_and_not_decomposed():
