@@ -8,10 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows import address, cluster
+from flows.run import characterise_on_cluster
 from tasks.batches import Batch, Item, Order, carry
-from tasks.errors import UsageError
+from tasks.errors import ClusterLost, UsageError
 from tasks.ledger import Outcome
 from tasks.output import Output
+from tasks.pipeline import Params
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,6 +65,32 @@ def test_a_worker_that_does_not_see_the_source_is_named(client, tmp_path):
         cluster.require_fit(client, source, out)
     client.run(see_again, source)
     cluster.require_fit(client, source, out)
+
+
+def test_a_cluster_that_gets_no_worker_is_given_up_when_patience_ends(tmp_path):
+    file = tmp_path / "cluster.yaml"
+    file.write_text(
+        "cluster_class: distributed.LocalCluster\ncluster_kwargs: {n_workers: 0}\npatience: 1\n"
+    )
+    with (
+        cluster.opened(cluster=file) as client,
+        pytest.raises(ClusterLost, match="no worker after 1 s: start some"),
+    ):
+        cluster.require_fit(client, tmp_path, tmp_path)
+
+
+def test_the_environment_names_a_scheduler_where_the_call_names_nothing(monkeypatch, tmp_path):
+    monkeypatch.setenv("SCALEMARK_SCHEDULER", "tcp://10.1.2.3:8786")
+
+    def start(**where):
+        characterise_on_cluster(
+            ROOT / "examples/archive/climate", tmp_path, Params(), listener=print, **where
+        )
+
+    with pytest.raises(UsageError, match=r"tcp://10\.1\.2\.3:8786 is beyond this machine"):
+        start()
+    with pytest.raises(UsageError, match="--workers must be 1 or more"):
+        start(workers=-1)
 
 
 def test_a_cluster_file_gives_the_same_table(scalemark, tmp_path):
