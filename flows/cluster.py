@@ -25,6 +25,9 @@ SETTINGS = {
     "distributed.comm.timeouts.connect": "15s",
     # Batches are short and few wait at a time: not worth a worker, Dask's own default would say.
     "distributed.adaptive.target-duration": "500ms",
+    # What glibc comes to by itself; Dask's own limit has every larger array cleared page by page.
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 64 << 20,
+    "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 32 << 20,
 }
 MOST_TOLD = 4
 LOOPBACK = {"host": "127.0.0.1", "dashboard_address": None}

@@ -54,6 +54,14 @@ def test_a_worker_with_the_same_software_and_files_is_fit(client, tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "run.lock"]
 
 
+def test_workers_keep_the_memory_that_they_use_again(client):
+    found = client.run(lambda: {k: v for k, v in os.environ.items() if k.startswith("MALLOC")})
+    limits = {"MALLOC_TRIM_THRESHOLD_": "67108864", "MALLOC_MMAP_THRESHOLD_": "33554432"}
+    assert list(found.values()) == [limits]
+    threads = client.run(lambda: os.environ["OMP_NUM_THREADS"])
+    assert list(threads.values()) == ["1"]
+
+
 def test_a_worker_that_does_not_see_the_source_is_named(client, tmp_path):
     source, out = tmp_path / "source", tmp_path / "out"
     source.mkdir()
