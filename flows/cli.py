@@ -1,6 +1,7 @@
-"""The command line: `scalemark run`, `plan`, `report`, `status`, `params`, `serve`."""
+"""The command line: `scalemark run`, and what else `scalemark --help` lists."""
 
 import os
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -210,6 +211,26 @@ def serve(
         "SCALEMARK_OUT": str(out.absolute()),
     }
     return serve_until_stopped(_console(), home or Path.home() / ".scalemark", port, settings)
+
+
+@app.command
+def certificates(
+    folder: Annotated[Path, Parameter(help="Where to write them; keep it to yourself.")],
+    *,
+    host: Annotated[
+        tuple[str, ...], Parameter(help="Names and addresses of the machines; may be repeated.")
+    ] = (),
+    days: Annotated[int, Parameter(help="How long they are valid.")] = 365,
+    seen_at: Annotated[
+        Path | None, Parameter(help="Where the machines will find the folder. [FOLDER itself]")
+    ] = None,
+) -> int:
+    """Make the certificates of a Dask cluster; every machine of it needs the folder."""
+    from flows.certificates import make_certificates
+
+    config = make_certificates(folder, host, days, seen_at)
+    _console().print(f"export DASK_CONFIG={shlex.quote(str(config))}", soft_wrap=True, markup=False)
+    return 0
 
 
 def _console() -> Any:  # noqa: ANN401

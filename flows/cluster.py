@@ -1,20 +1,21 @@
 """Where the work runs: a Dask cluster on this machine, at an address, or of a configured class."""
 
 import importlib
-import ipaddress
+import importlib.metadata
 import logging
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import dask
 import yaml
 
+from flows.address import connected, require_private
+from tasks import fitness, session, window
 from tasks.errors import ClusterLost, UsageError
 
 # One death is enough to look at a batch item by item; a worker that is leaving is no poison.
@@ -22,8 +23,16 @@ SETTINGS = {
     "distributed.scheduler.allowed-failures": 0,
     "distributed.worker.daemon": True,
     "distributed.comm.timeouts.connect": "15s",
+    # Batches are short and few wait at a time: not worth a worker, Dask's own default would say.
+    "distributed.adaptive.target-duration": "500ms",
+    # What glibc comes to by itself; Dask's own limit has every larger array cleared page by page.
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 64 << 20,
+    "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 32 << 20,
 }
-KEYS = {"cluster_class", "cluster_kwargs", "adapt_kwargs"}
+MOST_TOLD = 4
+LOOPBACK = {"host": "127.0.0.1", "dashboard_address": None}
+ADAPTATION = {"minimum": 1}
+OPTIONAL = {"cluster_kwargs", "adapt_kwargs", "patience"}
 
 
 def cores() -> int:
@@ -44,7 +53,8 @@ def opened(
     scheduler : str, optional
         Address of a scheduler that is running; beyond this machine it must be tls://.
     cluster : Path, optional
-        YAML with `cluster_class`, `cluster_kwargs` and `adapt_kwargs`.
+        YAML with `cluster_class`, `cluster_kwargs`, `adapt_kwargs` and `patience`, the seconds
+        to wait for a worker.
 
     Raises
     ------
@@ -64,7 +74,7 @@ def opened(
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what fails is told by those who call
     with dask.config.set(SETTINGS):
         if scheduler:
-            yield from _at_address(scheduler)
+            yield from connected(scheduler)
         elif cluster:
             yield from _configured(cluster)
         else:
@@ -75,7 +85,8 @@ def _local(workers: int) -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
     try:
-        with _deaf_to_interrupts():
+        # Encryption may be required elsewhere; these processes talk on loopback only.
+        with _deaf_to_interrupts(), dask.config.set({"distributed.comm.require-encryption": False}):
             local = LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
@@ -108,53 +119,38 @@ def _deaf_to_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _at_address(address: str) -> Iterator[Any]:
-    from distributed import Client
-
-    require_private(address)
-    try:
-        # A client that fails to connect stays the process' default one, so the first is not.
-        Client(address, timeout="15s", set_as_default=False).close()
-    except (OSError, TimeoutError) as error:
-        raise ClusterLost(f"no Dask scheduler answers at {address}: {error}") from error
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"--scheduler {address} cannot be used: {error}") from error
-    with Client(address, timeout="15s") as client:
-        yield client
-
-
-def require_private(address: str) -> None:
-    """Refuse to send work in the clear beyond this machine."""
-    parts = urlsplit(address if "://" in address else f"tcp://{address}")
-    host = parts.hostname or ""
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if parts.scheme != "tls" and not loopback:
-        raise UsageError(
-            f"{address} is beyond this machine and not encrypted, and whoever reaches a Dask "
-            "scheduler can run code on it: use tls:// with distributed.comm.tls configured"
-        )
-
-
 def _configured(path: Path) -> Iterator[Any]:
     from distributed import Client
 
     config = read_cluster(path)
+    with ExitStack() as stack:
+        try:
+            with _deaf_to_interrupts():
+                cluster = stack.enter_context(_make(config))
+                require_private(cluster.scheduler_address)
+        except (ImportError, AttributeError, TypeError, ValueError, RuntimeError, OSError) as error:
+            raise UsageError(f"{path}: cannot make {config['cluster_class']}: {error}") from error
+        client = stack.enter_context(Client(cluster))
+        adaptation = config.get("adapt_kwargs")
+        if adaptation:
+            cluster.adapt(**adaptation)
+        settings = {
+            "scalemark.patience": config.get("patience", window.PATIENCE),
+            "scalemark.most-workers": adaptation["maximum"] if adaptation else 1,
+        }
+        with dask.config.set(settings):
+            yield client
+
+
+def _make(config: dict[str, Any]) -> Any:  # noqa: ANN401
+    from distributed import LocalCluster
+
     module, _, name = str(config["cluster_class"]).rpartition(".")
-    try:
-        cluster_class = getattr(importlib.import_module(module), name)
-        if not isinstance(cluster_class, type) or not hasattr(cluster_class, "__enter__"):
-            raise TypeError("it is no class of Dask clusters")
-        with _deaf_to_interrupts():
-            cluster = cluster_class(**config.get("cluster_kwargs", {}))
-    except (ImportError, AttributeError, TypeError, ValueError, RuntimeError) as error:
-        raise UsageError(f"{path}: cannot make {config['cluster_class']}: {error}") from error
-    with cluster, Client(cluster) as client:
-        if "adapt_kwargs" in config:
-            cluster.adapt(**config["adapt_kwargs"])
-        yield client
+    cluster_class = getattr(importlib.import_module(module), name)
+    if not isinstance(cluster_class, type) or not hasattr(cluster_class, "__enter__"):
+        raise TypeError("it is no class of Dask clusters")
+    defaults = LOOPBACK if issubclass(cluster_class, LocalCluster) else {}
+    return cluster_class(**(defaults | config.get("cluster_kwargs", {})))
 
 
 def read_cluster(path: Path) -> dict[str, Any]:
@@ -163,36 +159,53 @@ def read_cluster(path: Path) -> dict[str, Any]:
         config = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"cannot read the cluster file {path}: {error}") from error
-    if not isinstance(config, dict) or "cluster_class" not in config or set(config) - KEYS:
+    if (
+        not isinstance(config, dict)
+        or "cluster_class" not in config
+        or set(config) - {"cluster_class"} - OPTIONAL
+    ):
         raise UsageError(
-            f"{path} must hold cluster_class, and may hold cluster_kwargs and adapt_kwargs; "
+            f"{path} must hold cluster_class, and may hold {', '.join(sorted(OPTIONAL))}; "
             f"got {sorted(map(str, config)) if isinstance(config, dict) else type(config).__name__}"
         )
+    if adaptation := config.get("adapt_kwargs"):
+        adaptation = ADAPTATION | adaptation
+        least, most = adaptation["minimum"], adaptation.get("maximum")
+        if not (isinstance(least, int) and isinstance(most, int) and 1 <= least <= most):
+            raise UsageError(
+                f"{path}: adapt_kwargs needs maximum, and minimum from 1 to that; "
+                f"got minimum {least}, maximum {most}"
+            )
+        config["adapt_kwargs"] = adaptation
     return config
 
 
-def require_reach(client: Any, *paths: Path) -> None:  # noqa: ANN401
-    """Check that every worker sees the same files as this process.
+def require_fit(client: Any, source: Path | None, out: Path) -> None:  # noqa: ANN401
+    """Check that every worker has this process' software and sees the same files.
+
+    Workers that join later are checked by the engine, before their first batch. Without a
+    `source` only the output folder is looked for.
 
     Raises
     ------
     UsageError
         Naming the worker and what it lacks.
+    ClusterLost
+        When there is no worker, or no scheduler.
     """
+    seconds = window.patience()
     try:
-        client.wait_for_workers(1, timeout=60)
-        unreachable = client.run(_unreachable, [str(path) for path in paths])
+        client.wait_for_workers(1, timeout=seconds)
+        client.run_on_scheduler(importlib.metadata.version, "scalemark")
+        unfit = session.unfit_workers(client, source, out)
     except TimeoutError as error:
-        raise ClusterLost("the Dask scheduler has no worker after 60 s: start some") from error
+        raise ClusterLost(
+            f"the Dask scheduler has no worker after {seconds:.0f} s: start some"
+        ) from error
+    except importlib.metadata.PackageNotFoundError as error:
+        raise UsageError(f"the scheduler has no scalemark: {fitness.REMEDY}") from error
     except OSError as error:
         raise ClusterLost("the Dask scheduler is gone: run the same command again") from error
-    for worker, missing in unreachable.items():
-        if missing:
-            raise UsageError(
-                f"worker {worker} does not see {', '.join(missing)}: "
-                "source and output must lie where every worker reaches them"
-            )
-
-
-def _unreachable(paths: list[str]) -> list[str]:
-    return [path for path in paths if not Path(path).exists()]
+    if unfit:
+        told = [f"worker {worker} {fault}" for worker, fault in list(unfit.items())[:MOST_TOLD]]
+        raise UsageError(f"{'; '.join(told)}: {fitness.REMEDY}")

@@ -1,5 +1,6 @@
 """The pipeline on a cluster: what the Prefect flow and the direct command line share."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,12 +21,17 @@ def characterise_on_cluster(
     scheduler: str | None = None,
     cluster_file: Path | None = None,
 ) -> Summary:
-    """Check the request, open the cluster, run the pipeline, tell `listener` how it goes."""
+    """Check the request, open the cluster, run the pipeline, tell `listener` how it goes.
+
+    Where a call names no cluster, `SCALEMARK_SCHEDULER` may name the address of one.
+    """
     session.require_startable(source, out)
+    if not (workers or cluster_file):
+        scheduler = scheduler or os.environ.get("SCALEMARK_SCHEDULER")
     with (
         progress.listening(listener),
         cluster.opened(workers=workers, scheduler=scheduler, cluster=cluster_file) as client,
     ):
         if scheduler or cluster_file:
-            cluster.require_reach(client, source.absolute(), out.absolute())
+            cluster.require_fit(client, source, out)
         return pipeline.characterise(source, out, params, run=wrap)

@@ -2,29 +2,23 @@
 
 A batch owns whole chunks of the store, so no two workers ever write the same one. Its outcomes are
 committed when it completes. A batch that fails is carried again item by item, one at a time; an
-item that fails alone, twice, is quarantined. Only a bounded number of batches is in flight.
+item that fails alone, twice, is quarantined. `tasks/window.py` bounds what is in flight.
 """
 
 import math
-import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import CancelledError
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tasks import lock, progress
-from tasks.errors import ClusterLost, RunError
+from tasks import fitness, lock, progress
+from tasks.errors import RunError
 from tasks.ledger import Outcome
 from tasks.output import Output
+from tasks.window import Window
 
-DRAIN_SECONDS = 10.0
-LOOK_SECONDS = 2.0
-DESERTED_SECONDS = 60.0
 ATTEMPTS_ALONE = 2
-LOST = "the Dask scheduler is gone; what was committed is kept: run the same command again to go on"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +57,10 @@ class Order:
     output: Output
     source: Path
     token: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What every worker's software must be."""
+    reads: tuple[Path, ...] = ()
+    """What every worker must see beside the output folder."""
     params: Any = None
     item_timeout: float = 600.0
 
@@ -74,12 +72,16 @@ class Order:
         """Tell a worker of the living run from a late one of a run that has died since."""
         return lock.is_current(self.output.lock, self.token)
 
+    def fault(self) -> str:
+        """Say why this process may not carry the run; empty if it may."""
+        return fitness.fault(self.environment, self.reads, self.output.lock, self.token)
+
 
 Work = Callable[[Order, Batch], list[Outcome]]
 
 
 @dataclass
-class _Carrier:
+class Carrier:
     """The state of one step's carriage."""
 
     stage: str
@@ -89,12 +91,14 @@ class _Carrier:
     pixels: int = 0
 
     def finish(self, outcomes: list[Outcome]) -> None:
+        """Commit what a batch returned."""
         self.commit(outcomes)
         self.done += len(outcomes)
         self.pixels += sum(outcome.pixels for outcome in outcomes)
         self.tell()
 
     def tell(self) -> None:
+        """Tell how far the step is."""
         progress.tell(
             progress.Progress(
                 stage=self.stage, done=self.done, total=self.total, pixels=self.pixels
@@ -158,14 +162,14 @@ def carry(
     RunError
         What `work` raises of this class ends the run: nothing else could be written either.
     """
-    carrier = _Carrier(stage, total, commit)
+    carrier = Carrier(stage, total, commit)
     carrier.tell()
     client = current_client()
     if client is None:
         # There is no worker to end here, only the caller's own process.
         _carry_here(batches, work, replace(order, item_timeout=math.inf), carrier)
     else:
-        _Window(client, work, order, carrier).run(iter(batches))
+        Window(client, work, order, carrier).run(iter(batches))
 
 
 def current_client() -> Any:  # noqa: ANN401
@@ -178,7 +182,7 @@ def current_client() -> Any:  # noqa: ANN401
         return None
 
 
-def _carry_here(batches: Iterable[Batch], work: Work, order: Order, carrier: _Carrier) -> None:
+def _carry_here(batches: Iterable[Batch], work: Work, order: Order, carrier: Carrier) -> None:
     for first in batches:
         waiting = deque([first])
         while waiting:
@@ -189,111 +193,3 @@ def _carry_here(batches: Iterable[Batch], work: Work, order: Order, carrier: _Ca
                 waiting.extend(carrier.fail(batch, error))
             else:
                 carrier.finish(outcomes)
-
-
-class _Window:
-    """A bounded number of batches in flight over a Dask client."""
-
-    def __init__(self, client: Any, work: Work, order: Order, carrier: _Carrier) -> None:  # noqa: ANN401
-        self.client, self.work, self.order, self.carrier = client, work, order, carrier
-        self.flight: dict[Any, Batch] = {}
-        self.alone: deque[Batch] = deque()
-        self.width, self.width_until = 1, 0.0
-
-    def run(self, batches: Iterator[Batch]) -> None:
-        try:
-            self._fill(batches)
-            while self.flight:
-                for future in self._landed():
-                    self._settle(future)
-                self._fill(batches)
-        except KeyboardInterrupt:
-            self._drain()
-            raise
-        finally:
-            if self.flight and self.client.status == "running":
-                self.client.cancel(list(self.flight))
-
-    def _fill(self, batches: Iterator[Batch]) -> None:
-        """Keep the workers busy.
-
-        After a failure, items go truly alone, so none is blamed for a worker that another killed.
-        """
-        if self.alone:
-            if not self.flight:
-                self._submit(self.alone.popleft())
-            return
-        while len(self.flight) < self._room():
-            batch = next(batches, None)
-            if batch is None:
-                return
-            self._submit(batch)
-
-    def _landed(self) -> list[Any]:
-        """Wait for batches that completed, one way or another.
-
-        A result that its worker took along in death is "lost" and computed again: still in flight.
-        """
-        from distributed import wait
-
-        deserted: float | None = None
-        while True:
-            landed = [f for f in self.flight if f.status in ("finished", "error", "cancelled")]
-            if landed:
-                return landed
-            with suppress(TimeoutError, CancelledError):
-                wait(list(self.flight), timeout=LOOK_SECONDS, return_when="FIRST_COMPLETED")
-            if self.client.status != "running" or self._workers():
-                deserted = None
-            else:
-                deserted = deserted or time.monotonic()
-                if time.monotonic() - deserted > DESERTED_SECONDS:
-                    raise ClusterLost(
-                        f"no Dask worker has been left for {DESERTED_SECONDS:.0f} s; what was "
-                        "committed is kept: run the same command again to go on"
-                    )
-
-    def _room(self) -> int:
-        if time.monotonic() > self.width_until:
-            self.width = 2 * max(1, self._workers())
-            self.width_until = time.monotonic() + 5.0
-        return self.width
-
-    def _workers(self) -> int:
-        try:
-            return len(self.client.nthreads())
-        except (OSError, TimeoutError) as error:
-            raise ClusterLost(LOST) from error
-
-    def _submit(self, batch: Batch) -> None:
-        future = self.client.submit(self.work, self.order, batch, pure=False)
-        self.flight[future] = batch
-
-    def _settle(self, future: Any) -> None:  # noqa: ANN401
-        batch = self.flight.pop(future)
-        if future.status == "cancelled":
-            self._require_scheduler()
-            self._submit(batch)
-            return
-        try:
-            outcomes = future.result()
-        except Exception as error:
-            self._require_scheduler()
-            self.alone.extend(self.carrier.fail(batch, error))
-        else:
-            self.carrier.finish(outcomes)
-        future.release()
-
-    def _require_scheduler(self) -> None:
-        if self.client.status != "running":
-            raise ClusterLost(LOST)
-
-    def _drain(self) -> None:
-        """After Ctrl-C: commit the batches that complete in time, drop the rest."""
-        until = time.monotonic() + DRAIN_SECONDS
-        while self.flight and time.monotonic() < until and self.client.status == "running":
-            for future in [future for future in self.flight if future.done()]:
-                del self.flight[future]
-                with suppress(Exception):  # what is not committed now is done by the next run
-                    self.carrier.finish(future.result())
-            time.sleep(0.05)

@@ -18,6 +18,7 @@ from tasks.bands import recut, with_halo
 from tasks.batches import Batch, Item, Order
 from tasks.ledger import Ledger, Outcome, fingerprint
 from tasks.readers.base import Refused
+from tasks.slots import Slots
 from tasks.store import Stack
 
 VERSION = 2
@@ -69,13 +70,13 @@ def _carry_out(
 
 def score_batch(order: Order, batch: Batch) -> list[Outcome]:
     """Score the frames of one batch; runs in a worker."""
-    stack = Stack.parse("image", batch.stack)
+    stack, held = Stack.parse("image", batch.stack), Slots(order.output.store)
     found: dict[store.Variable, dict[int, Any]] = {variable: {} for variable in store.QUALITY}
     outcomes = []
     for item in batch.items:
         with watchdog.deadline(order.item_timeout):
             try:
-                blocks = _blocks(order, item, stack)
+                blocks = _blocks(order, item, stack, held)
             except (Refused, OSError, ValueError) as error:
                 outcomes.append(ingest.refusal_of(item, error))
                 continue
@@ -90,11 +91,11 @@ def score_batch(order: Order, batch: Batch) -> list[Outcome]:
     return outcomes
 
 
-def _blocks(order: Order, item: Item, stack: Stack) -> Blocks:
+def _blocks(order: Order, item: Item, stack: Stack, held: Slots) -> Blocks:
     """Measure an image band by band: the same bits as the whole, in bounded memory."""
     params: PiqeParams = order.params
     require_pixels(item.shape)
-    bands = with_halo(_rows(order, item, stack), params.halo(statistics=True))
+    bands = with_halo(_rows(order, item, stack, held), params.halo(statistics=True))
     return join(
         [
             [
@@ -121,12 +122,18 @@ def _results(blocks: Blocks, shape: tuple[int, ...]) -> dict[store.Variable, Any
     }
 
 
-def _rows(order: Order, item: Item, stack: Stack) -> Iterator[Array]:
-    """Yield the gray rows of one frame, from the store or from where they lie."""
+def _rows(order: Order, item: Item, stack: Stack, held: Slots) -> Iterator[Array]:
+    """Yield the gray rows of one frame, from the store or from where they lie.
+
+    Frames that share a chunk are read together: it is decompressed once for all of them.
+    """
     height, width = item.shape
     if stack.in_place:
         image = ingest.open_item(order, item)
         yield from recut((to_gray(band) for band in image.bands), store.TILE)  # type: ignore[union-attr]
+        return
+    if not stack.tiled:
+        yield held.read(store.IMAGE, stack, item.slot)[:height, :width]
         return
     slots = slice(item.slot, item.slot + 1)
     for top in range(0, height, store.TILE):
@@ -137,13 +144,13 @@ def _rows(order: Order, item: Item, stack: Stack) -> Iterator[Array]:
 
 def mscn_batch(order: Order, batch: Batch) -> list[Outcome]:
     """Write the MSCN maps of one batch; runs in a worker."""
-    stack = Stack.parse("image", batch.stack)
+    stack, held = Stack.parse("image", batch.stack), Slots(order.output.store)
     whole: dict[int, Array] = {}
     outcomes = []
     for item in batch.items:
         try:
             with watchdog.deadline(order.item_timeout):
-                maps = _mscn_bands(order, item, stack)
+                maps = _mscn_bands(order, item, stack, held)
                 if not stack.tiled:
                     whole[item.slot] = np.concatenate(list(maps))
                 elif order.still_valid():
@@ -159,7 +166,7 @@ def mscn_batch(order: Order, batch: Batch) -> list[Outcome]:
     return outcomes
 
 
-def _mscn_bands(order: Order, item: Item, stack: Stack) -> Iterator[Array]:
+def _mscn_bands(order: Order, item: Item, stack: Stack, held: Slots) -> Iterator[Array]:
     params: MscnParams = order.params
-    for band, top, rows in with_halo(_rows(order, item, stack), params.halo):
+    for band, top, rows in with_halo(_rows(order, item, stack, held), params.halo):
         yield mscn(band, params)[top : top + rows].astype(np.float32)

@@ -5,21 +5,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
-from tasks import chunks, lock, store
+from tasks import chunks, fitness, lock, store, window
 from tasks.batches import Order
 from tasks.errors import StoreFailed, UsageError
 from tasks.ledger import TRANSIENT, Ledger
 from tasks.output import Output
 from tasks.store import Stack
-
-PACKAGES = (
-    "scalemark", "numpy", "scipy", "numba", "xarray", "zarr", "dask",
-    "pillow", "tifffile", "imagecodecs", "pyarrow", "h5netcdf",
-)  # fmt: skip
 
 
 class RunParams(Protocol):
@@ -43,6 +37,21 @@ def require_startable(source: Path, out: Path) -> None:
                 _require_owner(ledger, source, output)
 
 
+def unfit_workers(client: Any, source: Path | None, out: Path) -> dict[str, str]:  # noqa: ANN401
+    """Ask every worker, before the run, whether it could carry it; return those at fault."""
+    output = Output(out.absolute())
+    reads = () if source is None else (source.resolve(),)
+    with lock.owned(output.lock) as token:
+        order = Order(
+            output=output,
+            source=source or out,
+            token=token,
+            environment=fitness.environment(),
+            reads=reads,
+        )
+        return window.unfit_workers(client, order)
+
+
 @contextmanager
 def started(source: Path, out: Path, params: RunParams) -> Iterator[Order]:
     """Own the output folder while a run lasts, and keep the run in the ledger."""
@@ -54,20 +63,22 @@ def started(source: Path, out: Path, params: RunParams) -> Iterator[Order]:
             _claim(ledger, source, output)
             ledger.execute(
                 "INSERT INTO run (started, params, versions) VALUES (?, ?, ?)",
-                (_now(), json.dumps(asdict(params)), json.dumps(versions())),  # type: ignore[call-overload]
+                (_now(), json.dumps(asdict(params)), json.dumps(fitness.versions())),  # type: ignore[call-overload]
             )
             _try_again(ledger, output, everything=params.retry_failed)
-        yield Order(output=output, source=source, token=token, item_timeout=params.item_timeout)
+        yield Order(
+            output=output,
+            source=source,
+            token=token,
+            environment=fitness.environment(),
+            reads=(source,),
+            item_timeout=params.item_timeout,
+        )
         with ledger.writing():
             ledger.execute(
                 "UPDATE run SET finished = ?, outcome = ? WHERE id = ?",
                 (_now(), json.dumps(ledger.counts()), ledger.run),
             )
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what computes."""
-    return {package: version(package) for package in PACKAGES}
 
 
 def _now() -> str:

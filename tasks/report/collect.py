@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tasks import store
+from tasks.fitness import versions
 from tasks.ingest import GRAY
 from tasks.ledger import Ledger
 from tasks.output import Output
@@ -22,7 +23,6 @@ from tasks.report.fits import draw_fit, read_fit
 from tasks.report.pictures import Pictures
 from tasks.report.sparklines import sparkline
 from tasks.report.structure import draw_structure, read_structure
-from tasks.session import versions
 from tasks.slots import Slots
 
 WORST_IMAGES, RANDOM_IMAGES, SIGNALS = 300, 100, 200

@@ -4,8 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,47 +11,9 @@ import pytest
 
 from tasks.output import Output
 from tests.faults import runs
+from tests.faults.dask_cluster import Cluster
 
 FAULTY = Path(__file__).with_name("faulty.py")
-
-
-class Cluster:
-    """`dask scheduler` and two `dask worker`, as a person starts them."""
-
-    def __init__(self, folder, *options):
-        self.file = folder / "scheduler.json"
-        quiet = ("--no-dashboard", "--scheduler-file", self.file)
-        where = ("--host", "127.0.0.1", "--port", "0")
-        self.scheduler = self._start(folder, "scheduler", *where, *quiet)
-        worker = ("--host", "127.0.0.1", "--nthreads", "1", *quiet, *options)
-        self.workers = [self._start(folder, "worker", *worker) for _ in range(2)]
-        self.address = self._await_address()
-
-    def _start(self, folder, role, *options):
-        module = f"distributed.cli.dask_{role}"
-        with (folder / f"{role}.log").open("a") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", module, *map(str, options)],
-                cwd=folder,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-
-    def _await_address(self):
-        until = time.monotonic() + runs.PATIENCE
-        while time.monotonic() < until:
-            try:
-                return json.loads(self.file.read_text())["address"]
-            except (OSError, ValueError):
-                time.sleep(0.05)
-        raise TimeoutError("the scheduler did not start")
-
-    def end(self):
-        for process in (*self.workers, self.scheduler):
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
 
 
 @pytest.fixture(scope="module")
