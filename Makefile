@@ -29,7 +29,8 @@ bench: $(VENV)/dev.stamp  ## measure; `pip install -e .[bench]` adds the peers
 	$(BIN)/python -m benchmarks
 
 serve: $(VENV)/runtime.stamp  ## a Prefect server, a worker and the deployments, on this machine
-	@$(BIN)/scalemark serve
+	@expand() { $(HOME_OF); }; \
+	$(BIN)/scalemark serve "$$(expand "$$SOURCE")" --out "$$(expand "$$OUT")"
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("scalemark needs Python 3.11 or later: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'

@@ -1,12 +1,13 @@
 """Mean-subtracted, contrast-normalised (MSCN) coefficients of an image."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from core._piqe_kernels import HALO, Window, mscn_map
+from core.form import FORM, Within
 from core.levels import Levels, image_levels, require_range, to_levels
 from core.luma import frozen
 
@@ -20,14 +21,11 @@ SHIFT = 128.0
 class MscnParams:
     """How the local mean and contrast are measured; the defaults are PIQE's."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = {
-        "use_attribute_docstrings": True,
-        "extra": "forbid",
-    }
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORM
 
-    sigma: float = 7 / 6
+    sigma: Annotated[float, Within(0.1, 100.0)] = 7 / 6
     """Scale of the Gaussian window of 7 taps, in pixels, from 0.1 to 100."""
-    constant: float = 1.0
+    constant: Annotated[float, Within(1e-6, 1e6)] = 1.0
     """Added to the local contrast before dividing by it, in gray levels; from 1e-6 to 1e6."""
     data_range: tuple[float, float] | None = None
     """Values that stand for black and white, such as 0 and 4095; by default those of the class."""

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import index
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core._piqe_kernels import BLOCK, HALO, MARGIN, MOMENTS, Region, Rules, block_maps
+from core.form import FORM, Within
 from core.levels import Levels
 from core.luma import frozen
 from core.mscn import MscnParams, require_choice, require_number, require_params
@@ -23,16 +24,13 @@ LACKING = {"reference": 9, "fixed": 8}
 class PiqeParams:
     """What counts as active and as distorted; the defaults are the published ones."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = {
-        "use_attribute_docstrings": True,
-        "extra": "forbid",
-    }
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORM
 
     mscn: MscnParams = field(default_factory=MscnParams)
     """How the MSCN coefficients are computed."""
-    activity_threshold: float = 0.1
+    activity_threshold: Annotated[float, Within(0.0, 1e6)] = 0.1
     """A block is active if the variance of its MSCN coefficients is above this."""
-    distortion_threshold: float = 0.1
+    distortion_threshold: Annotated[float, Within(0.0, 1e6)] = 0.1
     """A block has an artifact if 6 neighbours along an edge deviate less than this."""
     surround: Surround = "reference"
     """What a block's centre columns 7 and 8 are compared with to find noise: all but columns 7 and

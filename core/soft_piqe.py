@@ -15,6 +15,7 @@ from core._piqe_kernels import BLOCK, HALO, TAPS
 from core._soft_block_kernels import BlockMaps, Knobs, judge_band
 from core._soft_gradient_kernels import finish_gradient, gradient_band
 from core._soft_mscn_kernels import mscn_band
+from core.form import FORM
 from core.levels import black_and_white, require_levels, require_pixels
 from core.luma import BLUE, GREEN, RED, frozen, to_gray, valid_image
 from core.mscn import require_number
@@ -30,10 +31,7 @@ Floats = NDArray[np.float64]
 class SoftPiqeParams:
     """How soft each step of PIQE is; the smaller a knob, the nearer to PIQE, the rougher."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = {
-        "use_attribute_docstrings": True,
-        "extra": "forbid",
-    }
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORM
 
     piqe: PiqeParams = field(default_factory=PiqeParams)
     """What is relaxed: thresholds, surround, data range and how the MSCN coefficients are computed;

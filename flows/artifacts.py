@@ -1,55 +1,13 @@
-"""What a run leaves on its page in the Prefect UI."""
+"""What a run leaves on its page in the Prefect UI, as values: nothing is sent from here."""
 
-import logging
 import re
-import time
 from typing import Any
-from uuid import UUID
 
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
-
-from tasks.progress import Event, Note
+from tasks.changes import Change
 from tasks.summary import Summary
 
-SECONDS_BETWEEN_UPDATES = 2.0
-
-
-class StageProgress:
-    """Turns events into a progress artifact for each stage, and sentences into logs.
-
-    Parameters
-    ----------
-    logger : logging.Logger or adapter
-        The flow run's logger.
-    """
-
-    def __init__(self, logger: Any) -> None:  # noqa: ANN401
-        self._logger: logging.Logger = logger
-        self._artifacts: dict[str, UUID] = {}
-        self._next: dict[str, float] = {}
-
-    def __call__(self, event: Event) -> None:
-        """Take one event."""
-        if isinstance(event, Note):
-            self._logger.info("%s: %s", event.stage, event.text)
-            return
-        finished = event.done >= event.total
-        if event.total == 0 or (not finished and time.monotonic() < self._next.get(event.stage, 0)):
-            return
-        self._next[event.stage] = time.monotonic() + SECONDS_BETWEEN_UPDATES
-        self._show(event.stage, 100.0 * event.done / event.total)
-        if finished:
-            self._logger.info("%s: %d items", event.stage, event.done)
-
-    def _show(self, stage: str, percent: float) -> None:
-        if stage in self._artifacts:
-            update_progress_artifact(self._artifacts[stage], progress=percent)
-            return
-        artifact = create_progress_artifact(
-            progress=percent, key=f"progress-{stage.replace(' ', '-')}", description=stage
-        )
-        if isinstance(artifact, UUID):
-            self._artifacts[stage] = artifact
+PICTURES = 6
+"""Of the worst images, in the summary."""
 
 
 def plain_text(text: str) -> str:
@@ -58,19 +16,69 @@ def plain_text(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]()<>#+!|~&$-])", lambda m: f"&#{ord(m[1])};", visible)
 
 
-def summary_markdown(summary: Summary) -> str:
-    """Return the run in a few lines of Markdown."""
-    lines = ["| status | items |", "|---|---:|"]
-    lines += [f"| {name} | {number} |" for name, number in summary.counts.items() if number]
+def summary_markdown(
+    summary: Summary,
+    changes: tuple[Change, ...] | None = None,
+    done: dict[str, int] | None = None,
+    pictures: dict[int, str] | None = None,
+) -> str:
+    """Return the run in a page of Markdown.
+
+    Parameters
+    ----------
+    summary : Summary
+        What the run came to.
+    changes : tuple of Change, optional
+        What is not as the run before left it; None where this is the first.
+    done : dict, optional
+        Items that this run worked on, by stage.
+    pictures : dict, optional
+        Thumbnails as data addresses, by item.
+    """
+    lines = _table("status", summary.counts)
+    lines += ["", "## Since the last run", "", *_changes(changes)]
+    worked = {stage: number for stage, number in (done or {}).items() if number}
+    lines += ["", "## Done in this run", ""]
+    lines += _table("stage", worked) if worked else ["Nothing: everything was done before."]
     if summary.quarantined:
-        lines += ["", "Quarantined: "]
-        lines += [f"* {code}: {number}" for code, number in summary.quarantined.items()]
-    if summary.worst:
-        lines += ["", "| worst images | PIQE |", "|---|---:|"]
-        lines += [f"| {plain_text(item.name)} | {item.score:.1f} |" for item in summary.worst]
+        lines += ["", "## Could not be processed", "", *_table("why", summary.quarantined)]
+    lines += _gallery(summary, pictures or {})
     output = summary.output
-    lines += ["", f"Report: `{output.report}`", "", f"Table: `{output.parquet}`"]
+    lines += ["", "## Where it lies", "", f"* report: `{output.report}`"]
+    lines += [f"* table: `{output.parquet}`, `{output.csv}`", f"* store: `{output.store}`"]
     return "\n".join(lines)
+
+
+def _table(name: str, numbers: dict[str, int]) -> list[str]:
+    rows = [f"| {plain_text(key)} | {number:,} |" for key, number in numbers.items() if number]
+    return [f"| {name} | items |", "|:---|---:|", *rows]
+
+
+def _changes(changes: tuple[Change, ...] | None) -> list[str]:
+    if changes is None:
+        return ["This was the first run."]
+    if not changes:
+        return ["Nothing has changed."]
+    lines = []
+    for change in changes:
+        names = ", ".join(map(plain_text, change.examples))
+        more = change.count - len(change.examples)
+        lines.append(
+            f"* **{change.count:,} {change.what}**: {names}{f' and {more:,} more' * (more > 0)}"
+        )
+    return lines
+
+
+def _gallery(summary: Summary, pictures: dict[int, str]) -> list[str]:
+    shown = [item for item in summary.worst if item.item in pictures][:PICTURES]
+    if not shown:
+        return []
+    lines = ["", "## The worst images", ""]
+    for item in shown:
+        why = plain_text(item.reason) or f"PIQE {item.score:.1f}, not flagged"
+        lines += [f"**{plain_text(item.name)}**: {why}", ""]
+        lines += [f"![{plain_text(item.name)}]({pictures[item.item]})", ""]
+    return lines
 
 
 def worst_rows(summary: Summary) -> list[dict[str, Any]]:
@@ -80,7 +88,15 @@ def worst_rows(summary: Summary) -> list[dict[str, Any]]:
             "path": item.path,
             "part": item.part,
             "PIQE": round(item.score, 1),
-            "reason": item.reason,
+            "why flagged": item.reason,
         }
         for item in summary.worst
+    ]
+
+
+def refused_rows(summary: Summary) -> list[dict[str, Any]]:
+    """Return the items that could not be processed as rows of a table artifact."""
+    return [
+        {"path": item.path, "part": item.part, "what": item.code, "why": item.reason}
+        for item in summary.refusals
     ]

@@ -20,6 +20,8 @@ OFFLINE = {
 QUIET = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+    # A killed run is found by its silence, as those of the deployments are.
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
 }
 EXIT_CODES = """Exit codes:
   0  everything is ok or flagged
@@ -191,26 +193,64 @@ def params() -> int:
     return 0
 
 
+ServedSource = Annotated[Path, Parameter(help="What the deployments read unless told.")]
+ServedOut = Annotated[Path, Parameter(help="Where they write unless told.")]
+ARCHIVE, REPORT = Path("examples/archive"), Path("archive-report")
+
+
 @app.command
 def serve(
-    source: Annotated[Path, Parameter(help="What the deployments read unless told.")] = Path(
-        "examples/archive"
-    ),
+    source: ServedSource = ARCHIVE,
     *,
-    out: Annotated[Path, Parameter(help="Where they write unless told.")] = Path("archive-report"),
+    out: ServedOut = REPORT,
     home: Annotated[
         Path | None, Parameter(help="Where the server keeps its database. [~/.scalemark]")
     ] = None,
-    port: Annotated[int, Parameter(help="The server's port on this machine.")] = 4200,
+    port: Annotated[
+        int, Parameter(help="The server's port on this machine; reports are on the next one.")
+    ] = 4200,
+    look: Annotated[
+        float, Parameter(help="Seconds between two looks for files that arrive; 0 for none.")
+    ] = 30.0,
 ) -> int:
     """Start a Prefect server on this machine, a worker, and the deployments; Ctrl-C stops all."""
     from flows.serve import serve_until_stopped
 
-    settings = OFFLINE | {
-        "SCALEMARK_SOURCE": str(source.absolute()),
-        "SCALEMARK_OUT": str(out.absolute()),
-    }
-    return serve_until_stopped(_console(), home or Path.home() / ".scalemark", port, settings)
+    return serve_until_stopped(
+        _console(),
+        source,
+        out,
+        home=home or Path.home() / ".scalemark",
+        port=port,
+        look=look,
+        settings=OFFLINE,
+    )
+
+
+@app.command
+def deploy(source: ServedSource = ARCHIVE, *, out: ServedOut = REPORT) -> int:
+    """Register the deployments and what they need at the API that PREFECT_API_URL names."""
+    from flows.deploy import POOL, deploy
+
+    _console().print(f"registered at {deploy(source, out)}", soft_wrap=True)
+    _console().print(f"next, on each machine that is to work: prefect worker start --pool {POOL}")
+    return 0
+
+
+@app.command
+def watch(
+    *,
+    every: Annotated[float, Parameter(help="Seconds between two looks.")] = 30.0,
+) -> int:
+    """Start the deployment characterise/watch whenever files have arrived in its source."""
+    import logging
+
+    from flows.watch import watch_until_stopped
+
+    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
+    logging.getLogger("scalemark").setLevel(logging.INFO)
+    watch_until_stopped(every)
+    return 0
 
 
 @app.command

@@ -6,6 +6,8 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from tasks.errors import UsageError
+from tasks.ledger import Ledger
+from tasks.output import Output
 from tasks.pipeline import Params
 
 
@@ -31,6 +33,28 @@ def read_params(path: Path | None) -> Params:
             for fault in error.errors()
         ]
         raise UsageError(f"{path} has parameters that do not fit:\n" + "\n".join(lines)) from error
+
+
+def params_of(out: Path) -> Params:
+    """Return what the last run in `out` ran with; the defaults where there was none.
+
+    Raises
+    ------
+    UsageError
+        When another version of scalemark ran there, with parameters that this one has not.
+    """
+    output = Output(out.absolute())
+    if not output.ledger.exists():
+        return Params()
+    with Ledger(output.ledger) as ledger:
+        rows = ledger.rows("SELECT params FROM run ORDER BY id DESC LIMIT 1")
+    try:
+        return TypeAdapter(Params).validate_json(rows[0]["params"]) if rows else Params()
+    except ValidationError as error:
+        raise UsageError(
+            f"{out} was written with parameters of another version of scalemark: "
+            "run characterise once more, then its parts"
+        ) from error
 
 
 def default_yaml() -> str:

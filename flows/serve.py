@@ -5,61 +5,116 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from flows.server import PROJECT, running, serving
+from flows import reports
+from flows.server import PREFECT, running, serving
+from tasks import lock
 from tasks.errors import RunError, UsageError
 
 POOL = "scalemark"
+SCALEMARK = (sys.executable, "-m", "flows.cli")
+DEFAULTS = {
+    # Places in a queue outlive the server: else a restart leaves them taken for ever.
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
+        "prefect.server.concurrency.lease_storage.filesystem"
+    ),
+    "PREFECT_SERVER_CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS": "5",
+    "PREFECT_WORKER_QUERY_SECONDS": "2",
+}
+"""What a person may set otherwise."""
 
 
-def serve_until_stopped(console: Any, home: Path, port: int, settings: Mapping[str, str]) -> int:  # noqa: ANN401
+def serve_until_stopped(
+    console: Any,  # noqa: ANN401
+    source: Path,
+    out: Path,
+    *,
+    home: Path,
+    port: int,
+    look: float,
+    settings: Mapping[str, str],
+) -> int:
     """Start everything, print the address, and wait for Ctrl-C.
 
     Parameters
     ----------
     console : rich.console.Console
         Where to write.
+    source, out : Path
+        What the deployments read and where they write unless told.
     home : Path
         The server's own folder: database, logs.
     port : int
-        Port on this machine's loopback.
+        Port on this machine's loopback; the next one is for the reports.
+    look : float
+        Seconds between two looks for files that have arrived; 0 for none.
     settings : mapping
-        Environment for the deployments: SCALEMARK_SOURCE, SCALEMARK_OUT.
+        Prefect's settings for all that is started here.
     """
-    _require_free(port)
+    if look < 0:
+        raise UsageError(f"--look must be 0 or more, got {look:g}")
+    with ExitStack() as stack:
+        stack.enter_context(_owned(home))
+        for each in (port, port + 1):
+            _require_free(each)
+        environment = _environment(home, port, settings)
+        address = stack.enter_context(reports.served(port + 1, reports.secret_of(home)))
+        environment["SCALEMARK_REPORTS"] = address
+        console.print("starting the server …")
+        processes = {"server": stack.enter_context(serving(port, environment, home / "server.log"))}
+        _deploy(source, out, environment)
+        worker = (*PREFECT, "worker", "start", "--pool", POOL, "--type", "process")
+        watch = (*SCALEMARK, "watch", "--every", str(look))
+        for name, command in ({"worker": worker} | ({"watch": watch} if look else {})).items():
+            log = stack.enter_context((home / f"{name}.log").open("ab"))
+            processes[name] = stack.enter_context(running(command, environment, log))
+        console.print(f"open http://127.0.0.1:{port}/v2/deployments", soft_wrap=True)
+        console.print(f"logs are in {home}; Ctrl-C stops everything", soft_wrap=True)
+        _watch(processes)
+    return 0
+
+
+@contextmanager
+def _owned(home: Path) -> Iterator[None]:
+    """Own the server's folder: two servers on one database would undo each other's work."""
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"cannot make --home {home}: {error.strerror}") from error
+    path = home / "serve.lock"
+    if owner := lock.owner(path):
+        raise UsageError(
+            f"a server with --home {home} is running already ({owner}): use that one, stop it, "
+            "or choose another --home and --port"
+        )
+    with lock.owned(path):
+        yield
+
+
+def _environment(home: Path, port: int, settings: Mapping[str, str]) -> dict[str, str]:
+    origins = f"http://127.0.0.1:{port},http://localhost:{port}"
     environment = {
+        **DEFAULTS,
+        # Any page that a browser shows might use the API otherwise.
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": origins,
         **os.environ,
         **settings,
         "PREFECT_HOME": str(home.absolute()),
         "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
-        "PREFECT_WORKER_QUERY_SECONDS": "2",
         "PREFECT_CLI_PROMPT": "false",
     }
-    console.print("starting the server …")
-    with serving(port, environment, home / "server.log") as server:
-        _prefect(["work-pool", "create", POOL, "--type", "process", "--overwrite"], environment)
-        _prefect(["deploy", "--all", "--no-prompt"], environment)
-        arguments = ["worker", "start", "--pool", POOL, "--type", "process"]
-        with (
-            (home / "worker.log").open("ab") as log,
-            running(arguments, environment, log) as worker,
-        ):
-            console.print(f"open http://127.0.0.1:{port}/deployments", soft_wrap=True)
-            console.print(f"logs are in {home}; Ctrl-C stops everything", soft_wrap=True)
-            _watch({"server": server, "worker": worker})
-    return 0
+    if password := environment.get("PREFECT_SERVER_API_AUTH_STRING"):
+        environment["PREFECT_API_AUTH_STRING"] = password
+    return environment
 
 
 def _require_free(port: int) -> None:
     if not 0 < port < 65536:
-        raise UsageError(f"--port must be 1 to 65535, got {port}")
+        raise UsageError(f"--port must be 1 to 65534, got {port}")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -70,18 +125,17 @@ def _require_free(port: int) -> None:
             ) from error
 
 
-def _prefect(arguments: list[str], environment: dict[str, str]) -> None:
+def _deploy(source: Path, out: Path, environment: dict[str, str]) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "prefect", *arguments],
+        [*SCALEMARK, "deploy", str(source), "--out", str(out)],
         env=environment,
-        cwd=PROJECT,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode:
-        raise RunError(f"prefect {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+        raise RunError(f"the deployments cannot be made:\n{done.stdout}{done.stderr}")
 
 
 def _watch(processes: dict[str, subprocess.Popen[bytes]]) -> None:

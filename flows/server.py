@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,19 +29,20 @@ try:
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 except AttributeError:
     pass
-os.execv(sys.executable, [sys.executable, "-m", "prefect", *sys.argv[1:]])
+os.execv(sys.argv[1], sys.argv[1:])
 """
+PREFECT = (sys.executable, "-m", "prefect")
 
 
 @contextmanager
 def running(
-    arguments: list[str],
+    command: Sequence[str],
     environment: Mapping[str, str],
     log: Any,  # noqa: ANN401
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `prefect` with `arguments` while the context lasts."""
+    """Run a command while the context lasts."""
     process = subprocess.Popen(
-        [sys.executable, "-c", END_WITH_PARENT, *arguments],
+        [sys.executable, "-c", END_WITH_PARENT, *command],
         env=environment,
         cwd=PROJECT,
         stdin=subprocess.DEVNULL,
@@ -63,8 +64,8 @@ def running(
 @contextmanager
 def serving(port: int, environment: Mapping[str, str], log: Path) -> Iterator[Any]:
     """Run a Prefect server on this machine's loopback while the context lasts."""
-    arguments = ["server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    with log.open("ab") as file, running(arguments, environment, file) as server:
+    command = (*PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(port))
+    with log.open("ab") as file, running(command, environment, file) as server:
         _wait_until_healthy(port, server, log)
         yield server
 
@@ -77,7 +78,7 @@ def api() -> Iterator[str]:
 
     settings = get_current_settings()
     if settings.api.url:
-        _require_answer(settings.api.url)
+        require_answer(settings.api.url)
         yield settings.api.url
         return
     port = free_port()
@@ -94,7 +95,8 @@ def api() -> Iterator[str]:
             APILogHandler().flush()  # while there is a server to send them to
 
 
-def _require_answer(address: str) -> None:
+def require_answer(address: str) -> None:
+    """Refuse early where nobody answers at the address of a Prefect API."""
     try:
         with urllib.request.urlopen(f"{address}/health", timeout=10):  # noqa: S310
             return

@@ -23,6 +23,10 @@ COLOURS = {
 }  # fmt: skip
 
 
+LINES = 5
+"""Of the worst images."""
+
+
 class Terminal:
     """Draws progress; a listener for `tasks.progress`."""
 
@@ -109,7 +113,7 @@ def _worst(summary: Summary) -> Table:
     table.add_column("PIQE", justify="right")
     table.add_column("path", overflow="fold")
     table.add_column("why flagged")
-    for item in summary.worst:
+    for item in summary.worst[:LINES]:
         name, reason = Text(printable(item.name)), Text(printable(item.reason))
         table.add_row(f"{item.score:.1f}", name, reason)
     return table

@@ -6,12 +6,13 @@
 import json
 import math
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from core.form import FORM, Within
 from core.piecewise import PiecewiseFit, PiecewiseParams
 from core.piecewise import fit_piecewise as fit_series
 from core.piecewise.axis import to_axis
@@ -55,7 +56,7 @@ WHOLE = {"n_segments": np.int64, "n_obs": np.int64, "certified": np.bool_, "stat
 class SignalFit(PiecewiseParams):
     """Options of `core.piecewise.fit_piecewise`, with the defaults of a run."""
 
-    n_segments: int | Literal["auto"] = "auto"
+    n_segments: Annotated[int, Within(1, 6)] | Literal["auto"] = "auto"
     """Pieces, from 1 to 6; "auto" chooses between 1 (no break) and max_segments."""
     ci: Interval | None = "profile"
     """Intervals of the breaks and slopes: profile (best founded), bootstrap, delta (too short)."""
@@ -65,14 +66,11 @@ class SignalFit(PiecewiseParams):
 class PiecesParams:
     """How straight pieces are fitted to every signal of a run."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = {
-        "use_attribute_docstrings": True,
-        "extra": "forbid",
-    }
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORM
 
     fit: SignalFit = field(default_factory=SignalFit)
     """The model; by default 1 to 6 pieces, as many as the data call for, with intervals."""
-    longest: int = 2000
+    longest: Annotated[int, Within(50, 20_000)] = 2000
     """A longer signal is fitted to the means of so many equal stretches, from 50 to 20000."""
 
     def __post_init__(self) -> None:

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
+from core.form import FORM, Within
 from tasks import lock, session
+from tasks.batches import Order
 from tasks.components import write_components
 from tasks.ingest import ingest
 from tasks.piecewise import PiecesParams, fit_pieces
@@ -21,22 +23,20 @@ from tasks.table import write_tables
 from tasks.verdict import VerdictParams, judge
 
 Step = Callable[..., Any]
+Wrapper = Callable[[Step], Step]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Params:
     """Every knob of a run."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = {
-        "use_attribute_docstrings": True,
-        "extra": "forbid",
-    }
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORM
 
     only: Literal["all", "images", "signals"] = "all"
     """What to process; the rest is listed as skipped."""
     retry_failed: bool = False
     """Try the quarantined items again."""
-    item_timeout: float = 600.0
+    item_timeout: Annotated[float, Within(0, 1e9)] = 600.0
     """Seconds that one item may take before its worker is ended and it is quarantined."""
     limits: Limits = field(default_factory=Limits)
     """How large an item may be."""
@@ -58,14 +58,15 @@ class Params:
             )
 
 
+Part = Callable[[Order, Params, Wrapper], None]
+
+
 def plain(step: Step) -> Step:
     """Run a step here and now."""
     return step
 
 
-def characterise(
-    source: Path, out: Path, params: Params, *, run: Callable[[Step], Step] = plain
-) -> Summary:
+def characterise(source: Path, out: Path, params: Params, *, run: Wrapper = plain) -> Summary:
     """Characterise every image and signal of `source` into `out`.
 
     Parameters
@@ -90,20 +91,79 @@ def characterise(
         When the run cannot start or go on; the same call resumes it.
     """
     with session.started(source, out, params) as order:
-        run(scan)(order)
-        run(probe)(order, params.limits)
-        run(session.select)(order, params.only)
-        run(ingest)(order)
-        run(score)(order, params.quality)
-        run(write_mscn_maps)(order, params.quality)
-        run(describe_signals)(order)
-        run(fit_pieces)(order, params.pieces)
-        run(find_structure)(order, params.structure)
-        run(judge)(order, params.verdict)
-        run(write_tables)(order)
-        run(write_components)(order)
-        run(write_report)(order)
+        take_in(order, params, run)
+        measure_images(order, params, run)
+        measure_signals(order, params, run)
+        conclude(order, params, run)
     return summarise(order.output)
+
+
+def take_in_only(source: Path, out: Path, params: Params, *, run: Wrapper = plain) -> Summary:
+    """Do the first part of `characterise`: decode, list, and measure nothing."""
+    with session.started(source, out, params) as order:
+        take_in(order, params, run)
+        tabulate(order, params, run)
+    return summarise(order.output)
+
+
+def carry_on(out: Path, part: Part, params: Params, *, run: Wrapper = plain) -> Summary:
+    """Do one part of the run for what an earlier run has put into `out`.
+
+    Parameters
+    ----------
+    out : Path
+        The output folder of a run.
+    part : callable
+        One of the parts below; the tables and the verdicts follow by themselves.
+    params : Params
+        Every knob; the part reads its own.
+    run : callable, optional
+        As in `characterise`.
+
+    Raises
+    ------
+    tasks.errors.RunError
+        When there is no run in `out`, or the part cannot start or go on.
+    """
+    with session.continued(out, params) as order:
+        part(order, params, run)
+        if part is not conclude:
+            tabulate(order, params, run)
+    return summarise(order.output)
+
+
+def take_in(order: Order, params: Params, run: Wrapper) -> None:
+    """Find and decode what is new or changed in the source."""
+    run(scan)(order)
+    run(probe)(order, params.limits)
+    run(session.select)(order, params.only)
+    run(ingest)(order)
+
+
+def measure_images(order: Order, params: Params, run: Wrapper) -> None:
+    """Score the images."""
+    run(score)(order, params.quality)
+    run(write_mscn_maps)(order, params.quality)
+
+
+def measure_signals(order: Order, params: Params, run: Wrapper) -> None:
+    """Describe the signals: straight pieces, Gaussians, crossings."""
+    run(describe_signals)(order)
+    run(fit_pieces)(order, params.pieces)
+    run(find_structure)(order, params.structure)
+
+
+def tabulate(order: Order, params: Params, run: Wrapper) -> None:
+    """Judge every item, and write the tables."""
+    run(judge)(order, params.verdict)
+    run(write_tables)(order)
+    run(write_components)(order)
+
+
+def conclude(order: Order, params: Params, run: Wrapper) -> None:
+    """Judge, write the tables and the report."""
+    tabulate(order, params, run)
+    run(write_report)(order)
 
 
 def rewrite(out: Path) -> None:

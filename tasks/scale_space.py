@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import dask.array as da
 import numpy as np
@@ -16,6 +16,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from core import gaussian, peaks, scale_space
+from core.form import FORM, Within
 from core.gaussian import Boundary, Kernel
 from core.peaks import DecomposeParams, Decomposition
 from core.scale_space import ScaleParams, StableParams
@@ -39,16 +40,13 @@ TERMS = ("baseline", "baseline_error")
 class StructureParams:
     """How the structure of every signal of a run is found."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = {
-        "use_attribute_docstrings": True,
-        "extra": "forbid",
-    }
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORM
 
     decompose: DecomposeParams = field(default_factory=DecomposeParams)
     """What a signal is taken to be the sum of."""
     stable: StableParams = field(default_factory=StableParams)
     """What counts as a bulge, for the count at the most stable scale."""
-    longest: int = 4096
+    longest: Annotated[int, Within(50, 20_000)] = 4096
     """A longer signal is looked at by the means of so many equal stretches, from 50 to 20000."""
 
     def __post_init__(self) -> None:

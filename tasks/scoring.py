@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from core.form import FORM
 from core.levels import require_pixels
 from core.luma import to_gray
 from core.mscn import MscnParams, mscn
@@ -29,10 +30,7 @@ Array = NDArray[Any]
 class QualityParams:
     """What is measured of every image."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = {
-        "use_attribute_docstrings": True,
-        "extra": "forbid",
-    }
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORM
 
     piqe: PiqeParams = field(default_factory=PiqeParams)
     """How the PIQE score and its block maps are computed; the defaults are MATLAB's."""

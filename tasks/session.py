@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -61,10 +61,7 @@ def started(source: Path, out: Path, params: RunParams) -> Iterator[Order]:
         _sweep(output)
         with ledger.writing():
             _claim(ledger, source, output)
-            ledger.execute(
-                "INSERT INTO run (started, params, versions) VALUES (?, ?, ?)",
-                (_now(), json.dumps(asdict(params)), json.dumps(fitness.versions())),  # type: ignore[call-overload]
-            )
+            _begin(ledger, params)
             _try_again(ledger, output, everything=params.retry_failed)
         yield Order(
             output=output,
@@ -74,11 +71,39 @@ def started(source: Path, out: Path, params: RunParams) -> Iterator[Order]:
             reads=(source,),
             item_timeout=params.item_timeout,
         )
+        _end(ledger)
+
+
+@contextmanager
+def continued(out: Path, params: RunParams) -> Iterator[Order]:
+    """Own an output folder in which a run has been, and go on with what it holds."""
+    order = reopened(out)
+    with lock.owned(order.output.lock) as token, Ledger(order.output.ledger) as ledger:
+        _sweep(order.output)
         with ledger.writing():
-            ledger.execute(
-                "UPDATE run SET finished = ?, outcome = ? WHERE id = ?",
-                (_now(), json.dumps(ledger.counts()), ledger.run),
-            )
+            _begin(ledger, params)
+        yield replace(
+            order,
+            token=token,
+            environment=fitness.environment(),
+            item_timeout=params.item_timeout,
+        )
+        _end(ledger)
+
+
+def _begin(ledger: Ledger, params: RunParams) -> None:
+    ledger.execute(
+        "INSERT INTO run (started, params, versions) VALUES (?, ?, ?)",
+        (_now(), json.dumps(asdict(params)), json.dumps(fitness.versions())),  # type: ignore[call-overload]
+    )
+
+
+def _end(ledger: Ledger) -> None:
+    with ledger.writing():
+        ledger.execute(
+            "UPDATE run SET finished = ?, outcome = ? WHERE id = ?",
+            (_now(), json.dumps(ledger.counts()), ledger.run),
+        )
 
 
 def _now() -> str:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from sqlite3 import Row
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
+from core.form import FORM, Within
 from tasks.batches import Order
 from tasks.ledger import Ledger, Outcome
 from tasks.scalars import Scalars
@@ -27,16 +28,13 @@ ORDER BY item.id LIMIT ?
 class VerdictParams:
     """When an item is flagged. Changing these computes nothing again."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = {
-        "use_attribute_docstrings": True,
-        "extra": "forbid",
-    }
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORM
 
-    worst_score: float = 50.0
+    worst_score: Annotated[float, Within(0, 100)] = 50.0
     """An image with a higher PIQE score is flagged; 50 ends the scale's "fair"."""
-    least_active: float = 0.05
+    least_active: Annotated[float, Within(0, 1)] = 0.05
     """An image with a smaller fraction of blocks that hold structure is flagged."""
-    shortest_signal: int = 8
+    shortest_signal: Annotated[int, Within(0)] = 8
     """A signal with fewer samples is flagged."""
 
     def __post_init__(self) -> None:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
+from core.form import FORM, Within
 from core.mscn import require_choice, require_number
 
 Baseline = Literal["none", "constant", "linear", "exponential"]
@@ -31,27 +32,24 @@ class Status(IntEnum):
 class DecomposeParams:
     """What the signal is taken to be; the defaults need no knowledge of it."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = {
-        "use_attribute_docstrings": True,
-        "extra": "forbid",
-    }
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORM
 
     baseline: Baseline = "constant"
     """What lies below the components: none; constant b0; linear b0 + b1 x; or exponential
     b0 exp(-b1 x)."""
-    max_components: int = 16
+    max_components: Annotated[int, Within(1, 64)] = 16
     """Components at most, 1 to 64."""
-    penalty: float = 8.0
+    penalty: Annotated[float, Within(0.0, 1000.0)] = 8.0
     """A component must lower the squared residuals by 3 ln(samples) plus this, in variances of the
     noise; 0 to 1000. At 0 it is the Bayesian information criterion; 8 keeps false alarms rare."""
-    noise: float | None = None
+    noise: Annotated[float, Within(1e-150, 1e150)] | None = None
     """Standard deviation of the noise, if it is known and white; by default it is estimated."""
-    confidence: float = 0.95
+    confidence: Annotated[float, Within(0.5, 0.9999)] = 0.95
     """Of the intervals, 0.5 to 0.9999."""
     intervals: Intervals = "auto"
     """auto: by the profile of the likelihood where a component is ill determined; wald: always by
     the curvature."""
-    max_rounds: int = 40
+    max_rounds: Annotated[int, Within(1, 1000)] = 40
     """Changes of the set of components at most, 1 to 1000."""
 
     def __post_init__(self) -> None:

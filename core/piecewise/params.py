@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
+from core.form import FORM, Within
 from core.mscn import require_number
 
 Criterion = Literal["bic3", "bic", "aic", "lwz"]
@@ -18,20 +19,17 @@ Method = Literal["auto", "exact", "dp", "integral"]
 class PiecewiseParams:
     """Options of `fit_piecewise`, by the same names."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = {
-        "use_attribute_docstrings": True,
-        "extra": "forbid",
-    }
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORM
 
-    n_segments: int | Literal["auto"] = 2
+    n_segments: Annotated[int, Within(1, 50)] | Literal["auto"] = 2
     """Pieces, from 1 to 50; "auto" chooses between 1 (no break) and max_segments."""
-    degree: int = 1
+    degree: Annotated[int, Within(0, 2)] = 1
     """Degree of each piece's polynomial: 1; or 0, 1, 2 where the pieces need not meet."""
     continuous: bool = True
     """The pieces meet at the breaks."""
-    min_size: int = 3
+    min_size: Annotated[int, Within(1, 10**9)] = 3
     """Distinct x that each piece keeps; at least degree + 1. With 2, outliers at an end win."""
-    max_segments: int = 6
+    max_segments: Annotated[int, Within(1, 50)] = 6
     """Most pieces that "auto" may choose, from 1 to 50."""
     criterion: Criterion = "bic3"
     """How "auto" weighs fit against pieces: bic3 (one log n more a break), bic, lwz, aic."""
@@ -45,15 +43,15 @@ class PiecewiseParams:
     """Intervals of the breaks and slopes: profile (best founded), bootstrap, delta (too short).
     A break scarcely visible in the noise is covered less often than `level`: at 0.95, about 0.91
     to 0.92 of the time by profile."""
-    level: float = 0.95
+    level: Annotated[float, Within(0.5, 0.9999)] = 0.95
     """Probability with which an interval should cover, from 0.5 to 0.9999."""
     method: Method = "auto"
     """exact: certified or refused; dp: never certified; integral: Jacquelin's, historical."""
-    bootstrap_samples: int = 1000
+    bootstrap_samples: Annotated[int, Within(50, 10**6)] = 1000
     """Resampled series of a bootstrap interval, from 50 to 1000000."""
-    null_samples: int = 0
+    null_samples: Annotated[int, Within(0, 10**7)] = 0
     """Simulated series of the test against no break, to 10000000; 0 leaves the test out."""
-    seed: int = 0
+    seed: Annotated[int, Within(0, 2**63 - 1)] = 0
     """Of the resampled and simulated series: the same seed, the same result."""
 
     def __post_init__(self) -> None:

@@ -3,11 +3,12 @@
 import math
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from core.form import FORM, Within
 from core.gaussian.filters import LARGEST_VALUE
 from core.gaussian.transforms import Kernel
 from core.mscn import require_choice, require_number
@@ -36,23 +37,20 @@ class Status(IntEnum):
 class ScaleParams:
     """The ladder of scales and the filter; the defaults suit most signals."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = {
-        "use_attribute_docstrings": True,
-        "extra": "forbid",
-    }
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORM
 
-    sigma_min: float = 0.5
+    sigma_min: Annotated[float, Within(0.05, 1e9)] = 0.5
     """The finest scale, in samples, from 0.05 on."""
-    sigma_max: float | None = None
+    sigma_max: Annotated[float, Within(0.05, 1e9)] | None = None
     """The coarsest scale, in samples; by default an eighth of the signal."""
-    per_octave: int = 4
+    per_octave: Annotated[int, Within(1, 64)] = 4
     """Scales per doubling of sigma, 1 to 64."""
     kernel: Kernel = "discrete"
     """discrete never creates a crossing from one scale to the next; spectral is the continuous
     Gaussian of the band-limited signal, for the most accurate positions."""
     boundary: Boundary = "reflect"
     """How the signal goes on beyond its ends."""
-    round_off: float = 4.0
+    round_off: Annotated[float, Within(0.0, 1e12)] = 4.0
     """A value counts as positive or negative beyond this many times what rounding the samples to
     double precision can do to it, 0 to 1e12; higher for data that are rounded more coarsely."""
 

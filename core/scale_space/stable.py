@@ -2,11 +2,12 @@
 
 import itertools
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from core.form import FORM, Within
 from core.gaussian import derivative, noise_gain
 from core.mscn import require_number
 from core.noise import noise_level
@@ -26,14 +27,11 @@ from core.scale_space.scales import (
 class StableParams:
     """What counts as a bulge of the signal, and at which scales."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = {
-        "use_attribute_docstrings": True,
-        "extra": "forbid",
-    }
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORM
 
     scales: ScaleParams = field(default_factory=lambda: ScaleParams(sigma_min=0.7))
     """The ladder of scales and the filter."""
-    significance: float = 5.0
+    significance: Annotated[float, Within(0.0, 1e6)] = 5.0
     """A minimum of the second derivative counts from this many standard deviations of its noise."""
 
     def __post_init__(self) -> None:

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from core.form import FORM, Within
 
 Kind = Literal["image", "signal"]
 Array = NDArray[Any]
@@ -50,14 +52,11 @@ CODES = {
 class Limits:
     """What a reader may be asked to hold in memory; checked in the header, before decoding."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = {
-        "use_attribute_docstrings": True,
-        "extra": "forbid",
-    }
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORM
 
-    max_pixels: int = 180_000_000
+    max_pixels: Annotated[int, Within(1)] = 180_000_000
     """Largest image that is decoded whole; tiled TIFF and Zarr are read in bands beyond it."""
-    max_samples: int = 100_000_000
+    max_samples: Annotated[int, Within(1)] = 100_000_000
     """Most samples that reading one signal may hold in memory."""
 
     def __post_init__(self) -> None:

@@ -17,7 +17,7 @@ from tasks.pipeline import Params
 
 ROOT = Path(__file__).parents[2]
 SCALEMARK = str(Path(sys.executable).with_name("scalemark"))
-COMMANDS = ("run", "plan", "report", "status", "params", "serve")
+COMMANDS = ("run", "plan", "report", "status", "params", "serve", "deploy", "watch")
 
 
 def test_help_names_every_command_and_exit_code(scalemark):

@@ -1,0 +1,136 @@
+"""A run's page in the Prefect UI: what goes there while it runs, and at its end.
+
+The page is for people who watch; no failure to write it may cost the run anything.
+"""
+
+import logging
+import os
+import time
+import urllib.parse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+from prefect.artifacts import (
+    create_image_artifact,
+    create_link_artifact,
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+
+from flows import artifacts
+from tasks.changes import Change
+from tasks.output import Output
+from tasks.progress import Event, Note
+from tasks.report import pixels
+from tasks.summary import Summary
+
+SECONDS_BETWEEN_UPDATES = 2.0
+SECONDS_AFTER_A_FAILURE = 30.0
+
+
+class Page:
+    """Turns events into a progress artifact for each stage, and sentences into logs.
+
+    Parameters
+    ----------
+    logger : logging.Logger or adapter
+        The flow run's logger.
+    """
+
+    def __init__(self, logger: Any) -> None:  # noqa: ANN401
+        self._logger: logging.Logger = logger
+        self._artifacts: dict[str, UUID] = {}
+        self._next: dict[str, float] = {}
+        self._not_before = 0.0
+        self.done: dict[str, int] = {}
+        """Items that were worked on, by stage."""
+
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+        if isinstance(event, Note):
+            self._logger.info("%s: %s", event.stage, event.text)
+            return
+        if event.stage == "scan":
+            self._logger.info("scan: %d names", event.done)
+            return
+        finished = event.done >= event.total
+        self.done[event.stage] = event.done
+        early = time.monotonic() < max(self._next.get(event.stage, 0.0), self._not_before)
+        if event.total == 0 or (early and not finished):
+            return
+        self._next[event.stage] = time.monotonic() + SECONDS_BETWEEN_UPDATES
+        with self._best_effort():
+            self._show(event.stage, 100.0 * event.done / event.total)
+        if finished:
+            self._logger.info("%s: %d done", event.stage, event.done)
+
+    def _show(self, stage: str, percent: float) -> None:
+        if stage in self._artifacts:
+            update_progress_artifact(self._artifacts[stage], progress=percent)
+            return
+        artifact = create_progress_artifact(
+            progress=percent, key=f"progress-{stage.replace(' ', '-')}", description=stage
+        )
+        if isinstance(artifact, UUID):
+            self._artifacts[stage] = artifact
+
+    @contextmanager
+    def _best_effort(self) -> Iterator[None]:
+        """Go on where the API is gone; do not ask it again at once, each time costs seconds."""
+        try:
+            yield
+        except Exception as error:
+            self._not_before = time.monotonic() + SECONDS_AFTER_A_FAILURE
+            self._logger.warning(
+                "the run's page was not updated: %s", error or type(error).__name__
+            )
+
+    def publish(self, summary: Summary, changes: tuple[Change, ...] | None) -> None:
+        """Leave what a person looks for when the run is over."""
+        for write in (_write_pictures, _write_tables, _write_link):
+            with self._best_effort():
+                write(summary)
+        with self._best_effort():
+            worst = [item.item for item in summary.worst[: artifacts.PICTURES]]
+            pictures = pixels.thumbnails(summary.output, worst)
+            text = artifacts.summary_markdown(summary, changes, self.done, pictures)
+            create_markdown_artifact(text, key="summary", description="What the run came to")
+
+
+def _write_pictures(summary: Summary) -> None:
+    scores = pixels.all_scores(summary.output)
+    if scores.size:
+        create_image_artifact(
+            pixels.distribution(scores),
+            key="scores",
+            description="How the PIQE scores are distributed; higher is worse",
+        )
+
+
+def _write_tables(summary: Summary) -> None:
+    for rows, key, text in (
+        (artifacts.worst_rows(summary), "worst-items", "The worst images"),
+        (artifacts.refused_rows(summary), "not-processed", "What could not be processed, and why"),
+    ):
+        if rows:
+            create_table_artifact(rows, key=key, description=text)
+
+
+def _write_link(summary: Summary) -> None:
+    create_link_artifact(
+        report_address(summary.output),
+        key="report",
+        link_text="report.html",
+        description=f"The report: {summary.output.report}",
+    )
+
+
+def report_address(output: Output) -> str:
+    """Return where a browser finds a report: at `scalemark serve`, else on this machine's disk."""
+    server = os.environ.get("SCALEMARK_REPORTS")
+    path = urllib.parse.quote(os.fspath(output.report))
+    return f"{server}{path}" if server else f"file://{path}"
