@@ -22,7 +22,7 @@ from core.peaks._fit_kernels import (
 from core.peaks._seed_kernels import Ladder, find_seeds, seeded
 
 Floats = NDArray[np.float64]
-_BAR = 0.6
+_BAR = 0.8
 """Part of its penalty that a component may be short of when it is added on trial."""
 _NOBODY = np.empty((0, PER))
 _WORK = 2.0e8
