@@ -1,0 +1,99 @@
+"""A person at the browser: the form, a wrong value, a run, its page and its artifacts."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.flows.test_served import api, wait_for_run
+
+ROOT = Path(__file__).parents[2]
+SHOTS = ROOT / "test-output" / "ui"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+ELSEWHERE = "MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
+pytestmark = [
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: .ci/run installs it"),
+]
+
+
+@pytest.fixture(scope="module")
+def page():
+    playwright = pytest.importorskip("playwright.sync_api")
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    with playwright.sync_playwright() as driver:
+        options = ["--no-sandbox", f"--host-resolver-rules={ELSEWHERE}"]
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=options)
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        page.set_default_timeout(60_000)
+        yield page
+        browser.close()
+
+
+def shoot(page, name):
+    page.wait_for_timeout(1000)  # for what fades in
+    page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+
+
+def test_a_person_fills_in_the_form_and_sees_the_run_and_its_artifacts(served, page):
+    first = api(served, "deployments/name/characterise/manual")
+    run = api(served, f"deployments/{first['id']}/create_flow_run", {})
+    assert wait_for_run(served, run["id"])["type"] == "COMPLETED"
+    deployment = api(served, "deployments/name/report/report")["id"]
+    site = f"http://127.0.0.1:{served.port}/v2"
+
+    page.goto(f"{site}/deployments/deployment/{deployment}/run")
+    field = page.get_by_label(re.compile("Worst Score"))
+    field.fill("150")
+    page.get_by_role("button", name="Submit").click()
+    assert "less than or equal to 100" in field.evaluate("field => field.validationMessage")
+    shoot(page, "form-refuses")
+    assert runs_of(served, deployment) == []
+
+    field.fill("30")
+    page.get_by_role("button", name="Submit").click()
+    [run] = wait_until_there(page, served, deployment)
+    assert run["parameters"]["verdict"]["worst_score"] == 30
+    assert wait_for_run(served, run["id"])["type"] == "COMPLETED"
+
+    page.wait_for_timeout(4000)  # logs come in batches, and the page of a finished run asks once
+    page.goto(f"{site}/runs/flow-run/{run['id']}")
+    page.get_by_text("Completed").first.wait_for()
+    shoot(page, "run")
+    for key, words in (
+        ("summary", "newly flagged"),
+        ("worst-items", "degraded/"),
+        ("report", "report.html"),
+    ):
+        page.goto(f"{site}/artifacts/artifact/{artifact(served, run, key)}")
+        page.get_by_text(words).first.wait_for()
+        shoot(page, key)
+    report = page.get_by_role("link", name="report.html").get_attribute("href")
+    page.goto(report)
+    page.get_by_role("heading", name="Images, worst first").wait_for()
+    page.goto(f"{site}/artifacts/artifact/{artifact(served, run, 'scores')}")
+    picture = page.locator("img[src^='data:image/png']").first
+    picture.wait_for()
+    assert picture.evaluate("image => image.naturalWidth") > 1000
+    shoot(page, "scores")
+
+
+def runs_of(served, deployment):
+    body = {"deployments": {"id": {"any_": [deployment]}}, "limit": 10, "sort": "START_TIME_DESC"}
+    found = api(served, "flow_runs/filter", body)
+    return [run for run in found if "verdict" in run["parameters"]]
+
+
+def wait_until_there(page, served, deployment):
+    for _ in range(60):
+        if found := runs_of(served, deployment):
+            return found
+        page.wait_for_timeout(500)
+    raise AssertionError("the form started no run")
+
+
+def artifact(served, run, key):
+    body = {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}, "limit": 100}
+    [found] = [one for one in api(served, "artifacts/filter", body) if one["key"] == key]
+    return found["id"]
