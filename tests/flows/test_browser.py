@@ -80,7 +80,11 @@ def test_a_person_fills_in_the_form_and_sees_the_run_and_its_artifacts(served, p
 
 
 def runs_of(served, deployment):
-    body = {"deployments": {"id": {"any_": [deployment]}}, "limit": 10, "sort": "START_TIME_DESC"}
+    body = {
+        "deployments": {"id": {"any_": [deployment]}},
+        "limit": 10,
+        "sort": "EXPECTED_START_TIME_DESC",
+    }
     found = api(served, "flow_runs/filter", body)
     return [run for run in found if "verdict" in run["parameters"]]
 
@@ -90,7 +94,8 @@ def wait_until_there(page, served, deployment):
         if found := runs_of(served, deployment):
             return found
         page.wait_for_timeout(500)
-    raise AssertionError("the form started no run")
+    shoot(page, "form-started-nothing")
+    raise AssertionError("the form started no run: see the picture in test-output/ui")
 
 
 def artifact(served, run, key):
