@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
+from flows import learning
+
 # Nothing heavy is imported here, so that --help answers at once; each command imports its own.
 
 OFFLINE = {
@@ -271,6 +273,10 @@ def certificates(
     config = make_certificates(folder, host, days, seen_at)
     _console().print(f"export DASK_CONFIG={shlex.quote(str(config))}", soft_wrap=True, markup=False)
     return 0
+
+
+for command in (learning.label, learning.train, learning.apply, learning.derive):
+    app.command(command)
 
 
 def _console() -> Any:  # noqa: ANN401

@@ -123,7 +123,10 @@ def _create(group: zarr.Group, path: str, variable: Variable, stack: Stack, slot
 
 
 def describe(
-    root: Path, variables: tuple[Variable, ...], stack: Stack, provenance: dict[str, str]
+    root: Path,
+    variables: tuple[Variable, ...],
+    stack: Stack,
+    provenance: Mapping[str, str | list[str]],
 ) -> None:
     """Write beside every result what it was made with, `attrs["params"]` among it."""
     with _failing(root):

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from core.form import FORM, Within
-from tasks import lock, session
+from tasks import session
 from tasks.batches import Order
 from tasks.components import write_components
 from tasks.ingest import ingest
+from tasks.learning.learned import tell_outdated
 from tasks.piecewise import PiecesParams, fit_pieces
 from tasks.probe import probe
 from tasks.readers.base import Limits
@@ -156,6 +157,7 @@ def measure_signals(order: Order, params: Params, run: Wrapper) -> None:
 def tabulate(order: Order, params: Params, run: Wrapper) -> None:
     """Judge every item, and write the tables."""
     run(judge)(order, params.verdict)
+    run(tell_outdated)(order)
     run(write_tables)(order)
     run(write_components)(order)
 
@@ -168,8 +170,7 @@ def conclude(order: Order, params: Params, run: Wrapper) -> None:
 
 def rewrite(out: Path) -> None:
     """Write the tables and the report of a run again, without its source."""
-    order = session.reopened(out)
-    with lock.owned(order.output.lock):
+    with session.held(out) as order:
         write_tables(order)
         write_components(order)
         write_report(order)

@@ -172,8 +172,15 @@ def _forget_chunk(ledger: Ledger, output: Output, row: Any) -> None:  # noqa: AN
     stack = Stack.parse(row["kind"], row["stack"])
     count = stack.slots_per_chunk
     start = row["slot"] // count * count
-    images = (*store.IMAGES, *store.QUALITY, store.MSCN)
-    signals = (*store.SIGNALS, *store.DESCRIPTORS, *store.PIECEWISE, *store.SCALE_SPACE)
+    images = (*store.IMAGES, *store.QUALITY, store.MSCN, *store.LEARNED["image"])
+    signals = (
+        *store.SIGNALS,
+        *store.DESCRIPTORS,
+        *store.PIECEWISE,
+        *store.SCALE_SPACE,
+        *store.LEARNED["signal"],
+        *store.DERIVED,
+    )
     variables = images if row["kind"] == "image" else signals
     chunks.drop(output.store, variables, stack, start)
     ledger.execute(
@@ -197,9 +204,20 @@ def select(order: Order, only: str) -> None:
         )
 
 
+@contextmanager
+def held(out: Path) -> Iterator[Order]:
+    """Own the folder of a run that is there already, for what is no run itself."""
+    order = reopened(out)
+    with lock.owned(order.output.lock) as token:
+        _sweep(order.output)
+        yield replace(order, token=token)
+
+
 def reopened(out: Path) -> Order:
     """Return the order of a run that is there already, for its tables and report."""
     output = Output(out.absolute())
+    if output.ledger.exists() and not output.store.exists():
+        raise UsageError(f"{output.root} has no store: run again, with the command of then")
     with Ledger(output.ledger) as ledger:
         source = json.loads(ledger.get_meta("source") or '""')
     return Order(output=output, source=Path(source))

@@ -24,6 +24,8 @@ COMPONENTS = 16
 """Gaussians that a signal may hold."""
 SCALES, CROSSINGS = 32, 64
 """Scales at which a signal is looked at, and crossings that are kept at each."""
+LABELS = 16
+"""Labels that a learned rule may tell apart."""
 
 
 def ladder(extent: int) -> int:
@@ -90,6 +92,7 @@ class Stack:
                 "term": 2,
                 "scale": SCALES,
                 "rank": CROSSINGS,
+                "label": LABELS,
             }
             return {"sample": self.shape[0], **pieces, **structure}
         height, width = self.shape
@@ -102,6 +105,7 @@ class Stack:
             "thumbnail_x": min(width, THUMBNAIL),
             "channel": 3,
             "statistic": len(NAMES),
+            "label": LABELS,
         }
 
     @classmethod
@@ -307,7 +311,40 @@ SCALE_SPACE = (
     CROSSING, N_CROSSINGS, FAULTS, SCALE_STATUS,
 )  # fmt: skip
 
-EVERY = (*IMAGES, *QUALITY, MSCN, *SIGNALS, *DESCRIPTORS, *PIECEWISE, *SCALE_SPACE)
+
+def _learned(tree: str, axis: str) -> tuple[Variable, Variable]:
+    """Return what a learned rule says of every item of a kind."""
+    return (
+        Variable(tree, "probability", (axis, "label"), "float64", "1", "probability of each label"),
+        Variable(tree, "predicted", (axis,), "int64", "1", "likeliest label, from 1; 0: not told"),
+    )
+
+
+LEARNED = {
+    "image": _learned("learned_images", "frame"),
+    "signal": _learned("learned_signals", "series"),
+}
+
+SAMPLE = ("series", "sample")
+DERIVED = (
+    Variable("derivatives", "value", SAMPLE, "float64", "", "a smooth network's value"),
+    Variable("derivatives", "first", SAMPLE, "float64", "", "its derivative, signal per x"),
+    Variable("derivatives", "second", SAMPLE, "float64", "", "its second derivative"),
+    Variable("derivatives", "gaussian_first", SAMPLE, "float64", "", "derivative by filters"),
+    Variable("derivatives", "gaussian_second", SAMPLE, "float64", "", "second one by filters"),
+    Variable("derivatives", "sigma", SERIES, "float64", "sample", "scale of the filters"),
+    Variable("derivatives", "smoothing", SERIES, "float64", "1", "weight of the squared weights"),
+    Variable("derivatives", "held_out_error", SERIES, "float64", "", "error on held-out samples"),
+    Variable("derivatives", "error", SERIES, "float64", "", "distance of the network, rms"),
+    Variable("derivatives", "iterations", SERIES, "int64", "1", "steps of the training"),
+    Variable("derivatives", "converged", SERIES, "bool", "1", "training ended by itself"),
+    Variable("derivatives", "status", SERIES, "int8", "1", "0: fitted, 1: too short, 2: constant"),
+)
+
+EVERY = (
+    *IMAGES, *QUALITY, MSCN, *SIGNALS, *DESCRIPTORS, *PIECEWISE, *SCALE_SPACE,
+    *LEARNED["image"], *LEARNED["signal"], *DERIVED,
+)  # fmt: skip
 
 
 def stacks(root: Path, tree: str, kind: str) -> list[Stack]:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from tasks.batches import Order
 from tasks.errors import StoreFailed
+from tasks.learning.learned import MARK, Learned, applied_rules
 from tasks.ledger import Ledger
 from tasks.output import Output, replace
 from tasks.scalars import FEATURES, Scalars, names
@@ -49,10 +50,15 @@ FEATURE_COLUMNS = tuple(
     for name in names(variable)
 )
 GRADE = (("grade", TEXT, "word for the PIQE score: excellent, good, fair, poor or bad"),)
+PREDICTED = (
+    ("predicted", TEXT, "likeliest label by the rule of yours that was applied"),
+    ("predicted_probability", REAL, "how sure the rule is of it, 0 to 1"),
+)
 COLUMNS = (
     *LEDGER_COLUMNS[:7],
     FEATURE_COLUMNS[0],
     *GRADE,
+    *PREDICTED,
     *LEDGER_COLUMNS[7:],
     *FEATURE_COLUMNS[1:],
 )
@@ -60,6 +66,7 @@ COLUMNS = (
 SCHEMA = pa.schema(
     [pa.field(name, kind, metadata={"description": text}) for name, kind, text in COLUMNS]
 )
+"""Of every run; one that a rule was applied to has the probability of each label besides."""
 
 
 def show_path(path: bytes) -> str:
@@ -72,6 +79,17 @@ def part_of(part: str) -> str:
     return part.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
+def full_name(path: bytes, part: str) -> str:
+    """Return what an item is called where labels name it: its path, its part in brackets.
+
+    Examples
+    --------
+    >>> full_name(b"cells/stack.tif", "page 2"), full_name(b"cat.jpg", "")
+    ('cells/stack.tif (page 2)', 'cat.jpg')
+    """
+    return f"{show_path(path)} ({part_of(part)})" if part else show_path(path)
+
+
 def safe_cell(value: Any) -> Any:  # noqa: ANN401
     """Return a cell that no spreadsheet takes for a formula."""
     if isinstance(value, str) and re.match(r"[=+\-@\t\r\n]", value):
@@ -82,21 +100,24 @@ def safe_cell(value: Any) -> Any:  # noqa: ANN401
 def write_tables(order: Order) -> None:
     """Write items.parquet, items.csv and what their columns mean."""
     output = order.output
+    with Ledger(output.ledger) as ledger:
+        learned = Learned(output, applied_rules(ledger))
+    schema = _schema(learned)
     partial_parquet = output.parquet.with_name("items.parquet.partial")
     partial_csv = output.csv.with_name("items.csv.partial")
     try:
         with (
-            pq.ParquetWriter(partial_parquet, SCHEMA, compression="zstd") as parquet,
+            pq.ParquetWriter(partial_parquet, schema, compression="zstd") as parquet,
             partial_csv.open("w", newline="", encoding="utf-8") as file,
         ):
             cells = csv.writer(file)
-            cells.writerow(SCHEMA.names)
-            for rows in _pages(output):
-                parquet.write_table(pa.Table.from_pylist(rows, SCHEMA))
+            cells.writerow([safe_cell(name) for name in schema.names])
+            for rows in _pages(output, learned, schema):
+                parquet.write_table(pa.Table.from_pylist(rows, schema))
                 cells.writerows([safe_cell(value) for value in row.values()] for row in rows)
         for partial, final in ((partial_parquet, output.parquet), (partial_csv, output.csv)):
             keep(partial, final)
-        replace(output.columns, _dictionary())
+        replace(output.columns, _dictionary(schema))
     except OSError as error:
         raise StoreFailed(f"cannot write the tables in {output.root}: {error}") from error
     finally:
@@ -111,32 +132,45 @@ def keep(partial: Any, final: Any) -> None:  # noqa: ANN401
     partial.replace(final)
 
 
-def _dictionary() -> bytes:
+def _schema(learned: Learned) -> Any:  # noqa: ANN401
+    fields = (
+        pa.field(name, REAL, metadata={"description": text}) for name, text in learned.columns()
+    )
+    return pa.schema([*SCHEMA, *fields])
+
+
+def _dictionary(schema: Any) -> bytes:  # noqa: ANN401
     text = io.StringIO(newline="")
     rows = csv.writer(text)
     rows.writerow(("column", "type", "meaning"))
-    rows.writerows((name, str(kind), meaning) for name, kind, meaning in COLUMNS)
+    rows.writerows(
+        (safe_cell(one.name), str(one.type), one.metadata[b"description"].decode())
+        for one in schema
+    )
     return text.getvalue().encode()
 
 
-def _pages(output: Output) -> Iterator[list[dict[str, Any]]]:
+def _pages(output: Output, learned: Learned, schema: Any) -> Iterator[list[dict[str, Any]]]:  # noqa: ANN401
     scalars = Scalars(output.store)
     path, ordinal = b"", -1
     with Ledger(output.ledger) as ledger:
         while rows := ledger.rows(
-            "SELECT * FROM item WHERE (path, ordinal) > (?, ?) ORDER BY path, ordinal LIMIT ?",
+            f"SELECT item.*, {MARK} FROM item WHERE (path, ordinal) > (?, ?) "
+            "ORDER BY path, ordinal LIMIT ?",
             (path, ordinal, PAGE),
         ):
             path, ordinal = rows[-1]["path"], rows[-1]["ordinal"]
-            yield [_row(row, scalars) for row in rows]
+            found = (_row(row, scalars, learned) for row in rows)
+            yield [{name: facts.get(name) for name in schema.names} for facts in found]
 
 
-def _row(row: Row, scalars: Scalars) -> dict[str, Any]:
+def _row(row: Row, scalars: Scalars, learned: Learned) -> dict[str, Any]:
     facts = {**dict(row), "path": show_path(row["path"]), "item": row["id"]}
     facts["part"] = part_of(row["part"])
     if row["status"] in ("ok", "flagged"):
         features = scalars.of(row["kind"], row["stack"], row["slot"])
         facts |= {name: None if value != value else value for name, value in features.items()}
+        facts |= learned.of(facts)
     score = facts.get("piqe")
     facts["grade"] = None if score is None else grade(score)
-    return {name: facts.get(name) for name in SCHEMA.names}
+    return facts

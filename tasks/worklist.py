@@ -1,8 +1,9 @@
 """What a step has to do: items whose result is missing or stale, in whole-chunk batches."""
 
+import json
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from sqlite3 import Row
 
@@ -14,12 +15,22 @@ from tasks.store import Stack, Variable
 
 PAGE = 512
 
-STALE = """
+READY = """
+AND NOT EXISTS (
+    SELECT 1 FROM json_each(:needs) AS need WHERE NOT EXISTS (
+        SELECT 1 FROM done AS early WHERE early.item = item.id AND early.step = need.key
+        AND early.hash = item.hash AND early.fingerprint = need.value))
+"""
+"""The earlier steps that an item must have passed are passed."""
+
+STALE = f"""
 FROM item LEFT JOIN done ON done.item = item.id AND done.step = :step
 WHERE item.kind = :kind AND item.slot IS NOT NULL
 AND (item.status IN ('pending', 'ok', 'flagged')
      OR (item.status = 'quarantined' AND item.failed = :step))
 AND (done.item IS NULL OR done.hash != item.hash OR done.fingerprint != :mark)
+{READY}
+AND (:chosen IS NULL OR item.id IN (SELECT value FROM json_each(:chosen)))
 """
 
 
@@ -30,6 +41,23 @@ class Step:
     name: str
     kind: str
     mark: str
+    needs: Mapping[str, str] = field(default_factory=dict)
+    """Marks of the earlier steps that an item must have passed."""
+    chosen: frozenset[int] | None = None
+    """The only items that it is for."""
+    aside: bool = False
+    """Its results stand beside the run's: an item's status does not wait for them."""
+
+    @property
+    def values(self) -> dict[str, str | None]:
+        """What `STALE` asks for."""
+        return {
+            "step": self.name,
+            "kind": self.kind,
+            "mark": self.mark,
+            "needs": json.dumps(dict(self.needs)),
+            "chosen": None if self.chosen is None else json.dumps(sorted(self.chosen)),
+        }
 
 
 def reserve(ledger: Ledger, output: Output, kind: str, variables: tuple[Variable, ...]) -> None:
@@ -65,7 +93,7 @@ def make_room(
     output: Output,
     step: Step,
     variables: tuple[Variable, ...],
-    **provenance: str,
+    **provenance: str | list[str],
 ) -> None:
     """Make a step's variables in every stack, and write beside them what they are made with."""
     names = ledger.rows(
@@ -79,21 +107,23 @@ def make_room(
         chunks.describe(output.store, variables, stack, {"params": step.mark, **provenance})
 
 
-def carry_out(ledger: Ledger, step: Step, order: Order, work: Work) -> None:
-    """Do a step for every item whose result is missing or stale."""
+def carry_out(ledger: Ledger, step: Step, order: Order, work: Work) -> int:
+    """Do a step for every item whose result is missing or stale; returns how many."""
+    total = begin(ledger, step)
     batches.carry(
         work_list(ledger, step),
         work,
         order,
         stage=f"{step.name} {step.kind}s",
-        total=begin(ledger, step),
+        total=total,
         commit=lambda outcomes: ledger.record(step.name, step.mark, outcomes),
     )
+    return total
 
 
 def begin(ledger: Ledger, step: Step) -> int:
     """Mark what is stale as pending, say why it is done again, return how many items."""
-    values = {"step": step.name, "kind": step.kind, "mark": step.mark}
+    values = step.values
     reasons: Counter[str] = Counter()
     total = 0
     query = (
@@ -109,6 +139,8 @@ def begin(ledger: Ledger, step: Step) -> int:
             progress.tell(
                 progress.Note(stage=step.name, text=f"{count} {noun} done again: {reason}")
             )
+    if step.aside:
+        return total
     with ledger.writing():
         ledger.execute(
             f"UPDATE item SET status = 'pending' WHERE id IN (SELECT item.id {STALE} "
@@ -128,7 +160,7 @@ def work_list(ledger: Ledger, step: Step) -> Iterator[Batch]:
 
 def _page(ledger: Ledger, step: Step, stack: str, slot: int) -> list[Row]:
     """Return the next rows in order of place, cut where a chunk ends."""
-    values = {"step": step.name, "kind": step.kind, "mark": step.mark, "stack": stack, "slot": slot}
+    values = {**step.values, "stack": stack, "slot": slot}
     rows = ledger.rows(
         "SELECT item.*, file.size, file.mtime_ns "
         f"{STALE.replace('WHERE', 'JOIN file ON file.path = item.path WHERE', 1)} "

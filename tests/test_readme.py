@@ -36,7 +36,7 @@ def clone(tmp_path):
 @pytest.mark.timeout(600)
 def test_the_commands_run_as_written(clone):
     commands = [block for block in blocks("sh") if "not run here" not in block]
-    assert len(commands) == 2
+    assert len(commands) == 3
     home = clone.parent / "home"
     environment = os.environ | {"HOME": str(home), "PREFECT_HOME": str(home / ".prefect")}
     environment.pop("PREFECT_API_URL", None)
@@ -51,7 +51,12 @@ def test_the_commands_run_as_written(clone):
     assert done.returncode == 0, done.stdout + done.stderr
     assert (clone / "archive-report/report.html").exists()
     assert (home / "photos-report/report.html").exists()
-    assert done.stdout.count("report.html") == 6
+    assert done.stdout.count("report.html") == 8
+    assert "28 labelled items, each tried on a rule that had not seen its file" in done.stdout
+    for figure, words in ((68, "right on"), (79, "by always the commonest label")):
+        line = next(line for line in done.stdout.splitlines() if words in line)
+        told = float(re.search(r"([\d.]+) %", line)[1])
+        assert (round(told), f"on {figure} %" in README) == (figure, True)
 
 
 def test_the_commands_that_start_servers_parse():

@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from tasks import store
 from tasks.fitness import versions
 from tasks.ingest import GRAY
+from tasks.learning.learned import Applied, applied_rules
 from tasks.ledger import Ledger
 from tasks.output import Output
 from tasks.report import page
+from tasks.report.derivatives import DerivativeDrawing, draw_derivatives, read_derivatives
 from tasks.report.fits import draw_fit, read_fit
 from tasks.report.pictures import Pictures
 from tasks.report.sparklines import sparkline
@@ -43,6 +45,10 @@ REMEDIES = {
     "store-damaged": "check the disk that holds the output; then --retry-failed",
 }
 
+DERIVED = """
+SELECT item.id FROM item JOIN done ON done.item = item.id AND done.step = 'derive'
+AND done.hash = item.hash
+"""
 Table = Any
 
 
@@ -55,6 +61,8 @@ def collect(output: Output) -> page.Page:
     with Ledger(output.ledger) as ledger:
         source = json.loads(ledger.get_meta("source") or '""')
         provenance = _provenance(ledger, table)
+        rules = applied_rules(ledger)
+        derived = frozenset(row["id"] for row in ledger.execute(DERIVED))
     slots = Slots(output.store)
     return page.Page(
         title=Path(source).name or source,
@@ -65,10 +73,13 @@ def collect(output: Output) -> page.Page:
         counts=_counts(table),
         scores=scores,
         images=_image_cards(slots, images, scores),
-        signals=_signal_cards(slots, signals, provenance.parameters),
+        signals=_signal_cards(slots, signals, provenance.parameters, derived),
         quarantined=_quarantined(table),
         quarantined_by_code=_codes(table),
         skipped=_skipped(table),
+        rules=tuple(
+            _rule(rule, images if kind == "image" else signals) for kind, rule in rules.items()
+        ),
         provenance=provenance,
         selection=_selection(len(images), len(signals)),
     )
@@ -134,6 +145,8 @@ def _image_cards(
                 distorted=row["distorted_fraction"],
                 noisy=row["noisy_fraction"],
                 masks=pictures.masks(row),
+                predicted=row["predicted"] or "",
+                probability=row["predicted_probability"],
                 drawn=n in drawn,
             )
         )
@@ -149,21 +162,22 @@ def _parameter(parameters: Mapping[str, Any], name: str) -> str:
 
 
 def _signal_cards(
-    slots: Slots, signals: Table, parameters: Mapping[str, Any]
+    slots: Slots, signals: Table, parameters: Mapping[str, Any], derived: frozenset[int]
 ) -> tuple[page.SignalCard, ...]:
     flagged = pc.equal(signals["status"], "flagged").to_numpy(zero_copy_only=False)
     chosen = np.argsort(~flagged, kind="stable")[:SIGNALS]
     rows = (signals.slice(int(n), 1).to_pylist()[0] for n in chosen)
-    return tuple(_signal_card(slots, row, parameters) for row in rows)
+    return tuple(_signal_card(slots, row, parameters, derived) for row in rows)
 
 
 def _signal_card(
-    slots: Slots, row: dict[str, Any], parameters: Mapping[str, Any]
+    slots: Slots, row: dict[str, Any], parameters: Mapping[str, Any], derived: frozenset[int]
 ) -> page.SignalCard:
     stored = slots.named((store.SIGNAL, store.X), "signal", row)
     values, x = (v[: row["samples"]] for v in stored.values()) if stored else (np.empty(0),) * 2
     units = row["x_units"] or "1"
     fit, structure = read_fit(slots, row), read_structure(slots, row)
+    slopes = read_derivatives(slots, row) if row["item"] in derived else None
     log = _parameter(parameters, "pieces.fit.x_transform") == "log"
     baseline = _parameter(parameters, "structure.decompose.baseline")
     return page.SignalCard(
@@ -182,10 +196,31 @@ def _signal_card(
         units=row["units"] or "",
         route=row["route"] or "",
         sparkline=sparkline(values),
+        derivatives=_derivatives(slopes, values, row) if slopes else None,
+        predicted=row["predicted"] or "",
+        probability=row["predicted_probability"],
         fit=draw_fit(values, x, fit, log, units) if fit and stored else None,
         structure=(
             draw_structure(values, x, structure, baseline, units) if structure and stored else None
         ),
+    )
+
+
+def _derivatives(slopes: dict[str, Any], values: Any, row: dict[str, Any]) -> DerivativeDrawing:  # noqa: ANN401
+    finite = values[np.isfinite(values)]
+    deviation = float(finite.std()) if finite.size else 0.0
+    return draw_derivatives(slopes, deviation, row["units"] or "", row["x_units"] or "1")
+
+
+def _rule(rule: Applied, items: Table) -> page.LearnedRule:
+    found = Counter(items["predicted"].to_pylist())
+    return page.LearnedRule(
+        kind=rule.kind,
+        labels=tuple(page.Count(label, found[label]) for label in rule.labels),
+        without=found[None],
+        model=rule.model,
+        trained=rule.trained,
+        summary=rule.summary,
     )
 
 

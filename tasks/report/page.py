@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.report.derivatives import DerivativeDrawing
 from tasks.report.fits import FitDrawing
 from tasks.report.sparklines import Sparkline
 from tasks.report.structure import StructureDrawing
@@ -52,6 +53,10 @@ class ImageCard:
     distorted: float | None = None
     noisy: float | None = None
     masks: Masks | None = None
+    predicted: str = ""
+    """The label that a rule of the user's gives it; empty without one."""
+    probability: float | None = None
+    """Of that label."""
     drawn: bool = False
     """True where the card stands for the archive, drawn at random, not among the worst."""
     details: tuple[tuple[str, str], ...] = ()
@@ -82,6 +87,12 @@ class SignalCard:
     """Straight pieces through the signal, where there are any."""
     structure: StructureDrawing | None = None
     """Its Gaussians and crossings."""
+    derivatives: DerivativeDrawing | None = None
+    """Where they were asked for."""
+    predicted: str = ""
+    """The label that a rule of the user's gives it; empty without one."""
+    probability: float | None = None
+    """Of that label."""
     details: tuple[tuple[str, str], ...] = ()
 
 
@@ -111,6 +122,22 @@ class Skipped:
     reason: str
     number: int
     examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnedRule:
+    """A rule of the user's that was applied to the archive's images or signals."""
+
+    kind: str
+    labels: tuple[Count, ...]
+    """How many items bear each label, those that are not shown too."""
+    without: int
+    """Items without a label: new or changed since the rule was applied."""
+    model: str
+    """Its file."""
+    trained: str
+    summary: str
+    """How good it was on items that it had not seen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +188,7 @@ class Page:
     quarantined_by_code: tuple[Count, ...] = ()
     """All of them, also those without a row above; counted from the rows when left empty."""
     skipped: tuple[Skipped, ...] = ()
+    rules: tuple[LearnedRule, ...] = ()
     provenance: Provenance
     selection: str = ""
     """Which images and signals are shown where not all are."""

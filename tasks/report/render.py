@@ -39,15 +39,15 @@ def render(page: Page) -> str:
     str
         A complete document that can be encoded as UTF-8.
     """
-    style, script = _resource("report.css"), _resource("report.js")
+    style, script = resource("report.css"), resource("report.js")
     return (
-        _environment()
+        environment()
         .get_template("report.html.jinja")
         .render(
             page=page,
             style=Markup(style),  # noqa: S704 - our own file
             script=Markup(script),  # noqa: S704 - our own file
-            policy=_policy(style, script),
+            policy=policy(style, script),
             wide=charts.histogram(page.scores),
             narrow=charts.histogram(page.scores, width=360, height=230, bin_width=5),
             grades=charts.grade_counts(page.scores),
@@ -62,7 +62,7 @@ def render(page: Page) -> str:
 
 def rendered_size(item: ImageCard | SignalCard | Quarantined) -> int:
     """Count the bytes that one card or row takes on the page."""
-    macros = _environment().get_template("cards.html.jinja").module
+    macros = environment().get_template("cards.html.jinja").module
     macro = {ImageCard: "image_card", SignalCard: "signal_card", Quarantined: "quarantined_row"}
     markup = getattr(macros, macro[type(item)])(item)
     return len(str(markup).encode("utf-8")) + len("\n")
@@ -96,7 +96,8 @@ def _median(page: Page) -> float | None:
     return float(np.median(scores)) if scores.size else None
 
 
-def _policy(style: str, script: str) -> str:
+def policy(style: str, script: str) -> str:
+    """Return a content security policy: these two run, nothing else, and nothing is fetched."""
     return (
         "default-src 'none'; img-src data:; "
         f"style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
@@ -110,22 +111,24 @@ def _hash(content: str) -> str:
 
 
 @cache
-def _resource(name: str) -> str:
+def resource(name: str, package: str = "tasks.report") -> str:
+    """Return one of our own files, as it goes into a page."""
     # Universal newlines: a browser hashes the text with plain line feeds, as it parsed it.
-    return (files("tasks.report") / name).read_text(encoding="utf-8")
+    return (files(package) / name).read_text(encoding="utf-8")
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FunctionLoader(_resource),
+def environment(package: str = "tasks.report") -> Environment:
+    """Return the templates of a package, with every guard and filter set."""
+    templates = Environment(
+        loader=FunctionLoader(lambda name: resource(name, package)),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_visible,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    templates.filters |= {
         "clip": lambda value: text.shorten(value, CLIP),
         "count": text.count,
         "grade": lambda score: charts.grade(score).name,
@@ -135,11 +138,11 @@ def _environment() -> Environment:
         "shorten": lambda value, longest: text.shorten(text.display(value), longest),
         "split_path": text.folder_and_name,
     }
-    environment.globals |= {
+    templates.globals |= {
         "spark": sparklines,
         "fingerprint_height": structure.FINGERPRINT_HEIGHT,
     }
-    return environment
+    return templates
 
 
 def _visible(value: object) -> object:

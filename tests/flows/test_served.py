@@ -1,6 +1,7 @@
 """The chain as others run it: a real server, its worker, its deployments, a real cluster."""
 
 import contextlib
+import csv
 import inspect
 import json
 import re
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks import pipeline
+from tasks.learning.train import TrainParams, train
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.timeout(600)
@@ -136,6 +138,7 @@ def test_every_flow_has_its_deployment_and_a_dead_run_is_found(served):
     found = api(served, "deployments/filter", {})
     names = {one["entrypoint"].partition(":")[2] for one in found}
     assert names >= {"characterise", "ingest", "image_quality", "signal_structure", "report"}
+    assert "learn_apply" in names
     assert {one["name"] for one in found} >= {"manual", "nightly", "watch"}
     [zombies] = api(served, "automations/filter", {})
     assert zombies["name"] == "Crash zombie flows"
@@ -150,6 +153,28 @@ def test_a_part_runs_alone_and_a_missing_store_is_named_without_a_traceback(serv
     )
     state = wait_for_run(served, run["id"])
     assert (state["type"], "holds no scalemark run" in state["message"]) == ("FAILED", True)
+
+
+def test_a_model_is_applied_by_its_deployment(served, manual_run):
+    out = served.out
+    rows = [row for row in pq.read_table(out / "items.parquet").to_pylist() if row["piqe"]]
+    labels = out.with_name("labels.csv")
+    with labels.open("w", newline="") as file:
+        cells = csv.writer(file)
+        cells.writerow(("name", "label"))
+        for row in rows:
+            name = f"{row['path']} ({row['part']})" if row["part"] else row["path"]
+            cells.writerow((name, "good" if row["piqe"] < 40 else "bad"))
+    train(out, labels, TrainParams(), out / "model.json")
+    deployment = api(served, "deployments/name/learn-apply/nightly")
+    assert deployment["schedules"][0]["schedule"]["cron"] == "0 4 * * *"
+    assert deployment["schedules"][0]["active"] is False
+    run = api(served, f"deployments/{deployment['id']}/create_flow_run", {"state": None})
+    state = wait_for_run(served, run["id"])
+    assert state["type"] == "COMPLETED", state["message"]
+    found = pq.read_table(out / "items.parquet").to_pylist()
+    assert {row["predicted"] for row in found if row["piqe"]} == {"good", "bad"}
+    assert "Your rule for images" in (out / "report.html").read_text()
 
 
 def test_two_runs_of_one_store_go_one_after_the_other(served, manual_run):

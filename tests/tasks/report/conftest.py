@@ -1,4 +1,3 @@
-import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,17 +15,6 @@ from tasks.report.page import (
 )
 from tasks.report.sparklines import sparkline
 from tasks.report.thumbnails import masks, thumbnail
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-QUIET = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 def image_card(**changes):
@@ -101,15 +89,3 @@ def whole_page(text="name", **changes):
 @pytest.fixture(scope="session")
 def make():
     return SimpleNamespace(image=image_card, signal=signal_card, page=whole_page)
-
-
-@pytest.fixture(scope="session")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if program is None:
-        pytest.skip(f"no browser among {', '.join(BROWSERS)} on the path")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=list(QUIET))
-        yield browser
-        browser.close()

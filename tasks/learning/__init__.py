@@ -1,0 +1,1 @@
+"""A user's own labels, learnt from what the store holds: label, train, apply, derive."""

@@ -1,0 +1,103 @@
+"""Derivatives of chosen signals: a smooth network's, and beside them those by Gaussian filters."""
+
+from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, ClassVar
+
+from core.derivatives import DerivativeParams, differentiate
+from core.form import FORM
+from tasks import chunks, ingest, session, store, watchdog, worklist
+from tasks.batches import Batch, Order
+from tasks.components import write_components
+from tasks.errors import UsageError
+from tasks.ledger import Ledger, Outcome, fingerprint
+from tasks.output import Output
+from tasks.report.write import write_report
+from tasks.store import Stack, Variable
+from tasks.table import full_name, write_tables
+
+VERSION = 1
+STEP = "derive"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeriveParams:
+    """Which signals, and how."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORM
+
+    items: str = "*"
+    """Names of the signals, with * and ? for anything: path, part in brackets."""
+    fit: DerivativeParams = field(default_factory=DerivativeParams)
+    """The network."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Derived:
+    """What came of it."""
+
+    chosen: int
+    """Signals of such a name."""
+    done: int
+    """Those that were derived now; the others were up to date."""
+    output: Output
+
+
+def derive(out: Path, params: DeriveParams) -> Derived:
+    """Derive the chosen signals of a run, into the store and the report.
+
+    Raises
+    ------
+    tasks.errors.RunError
+        If no signal has such a name, or the output is not there, in use or not writeable.
+    """
+    with session.held(out) as order:
+        with Ledger(order.output.ledger) as ledger:
+            chosen = _chosen(ledger, params.items)
+            if not chosen:
+                raise UsageError(
+                    f"no signal of {order.output.root} is called {params.items!r}: names are paths "
+                    "below the source, with the part in brackets; * stands for anything"
+                )
+            mark = fingerprint(VERSION, {**asdict(params.fit), "ingest version": ingest.VERSION})
+            step = worklist.Step(name=STEP, kind="signal", mark=mark, chosen=chosen, aside=True)
+            worklist.make_room(ledger, order.output, step, store.DERIVED)
+            done = worklist.carry_out(ledger, step, order.asking(params.fit), derive_batch)
+        write_tables(order)
+        write_components(order)
+        write_report(order)
+    return Derived(chosen=len(chosen), done=done, output=order.output)
+
+
+def _chosen(ledger: Ledger, pattern: str) -> frozenset[int]:
+    rows = ledger.execute(
+        "SELECT id, path, part FROM item WHERE kind = 'signal' AND status IN ('ok', 'flagged')"
+    )
+    wanted = pattern.replace("[", "[[]")  # a bracket in a name is a bracket
+    return frozenset(
+        row["id"] for row in rows if fnmatchcase(full_name(row["path"], row["part"]), wanted)
+    )
+
+
+def derive_batch(order: Order, batch: Batch) -> list[Outcome]:
+    """Derive the signals of one batch; may run in a worker."""
+    root, params = order.output.store, order.params
+    stack = Stack.parse("signal", batch.stack)
+    chunk = slice(batch.start, batch.start + stack.slots_per_chunk)
+    signals, x, lengths = (
+        chunks.read(root, variable, stack, chunk)
+        for variable in (store.SIGNAL, store.X, store.LENGTH)
+    )
+    found: dict[Variable, dict[int, Any]] = {variable: {} for variable in store.DERIVED}
+    for item in batch.items:
+        row = item.slot - batch.start
+        inside = slice(0, lengths[row])
+        with watchdog.deadline(order.item_timeout):
+            values = differentiate(x[row, inside], signals[row, inside], params)
+        for variable in store.DERIVED:
+            found[variable][item.slot] = getattr(values, variable.name)
+    if order.still_valid():
+        for variable, by_slot in found.items():
+            chunks.update(root, variable, stack, batch.start, by_slot, shared=batch.shared)
+    return [Outcome(item=item.id, pixels=item.shape[0]) for item in batch.items]
