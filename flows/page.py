@@ -20,6 +20,7 @@ from prefect.artifacts import (
     create_table_artifact,
     update_progress_artifact,
 )
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from flows import artifacts
 from tasks.changes import Change
@@ -30,6 +31,7 @@ from tasks.summary import Summary
 
 SECONDS_BETWEEN_UPDATES = 2.0
 SECONDS_AFTER_A_FAILURE = 30.0
+ASKED_AGAIN = 1
 
 
 class Page:
@@ -80,9 +82,10 @@ class Page:
 
     @contextmanager
     def _best_effort(self) -> Iterator[None]:
-        """Go on where the API is gone; do not ask it again at once, each time costs seconds."""
+        """Go on where the API is gone; Prefect's client would ask it for more than a minute."""
         try:
-            yield
+            with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: ASKED_AGAIN}):
+                yield
         except Exception as error:
             self._not_before = time.monotonic() + SECONDS_AFTER_A_FAILURE
             self._logger.warning(

@@ -216,8 +216,8 @@ def held(out: Path) -> Iterator[Order]:
 def reopened(out: Path) -> Order:
     """Return the order of a run that is there already, for its tables and report."""
     output = Output(out.absolute())
-    if output.ledger.exists() and not output.store.exists():
-        raise UsageError(f"{output.root} has no store: run again, with the command of then")
     with Ledger(output.ledger) as ledger:
         source = json.loads(ledger.get_meta("source") or '""')
+    if not output.store.exists():
+        raise UsageError(f"{output.root} has no store: run again, with the command of then")
     return Order(output=output, source=Path(source))

@@ -125,7 +125,7 @@ WRONG_OPTIONS = [
     (scheduler("ws://10.1.2.3:8786"), BEYOND),
     (scheduler("tcp://127.0.0.1:port"), ["tcp://127.0.0.1:port", "cannot be used"]),
     (scheduler("morse://127.0.0.1:1"), ["morse", "cannot be used"]),
-    (scheduler("tls://127.0.0.1:1"), ["TLS", "cannot be used"]),
+    (scheduler("tls://127.0.0.1:1"), ["tls://", "needs certificates", "scalemark certificates"]),
 ]
 
 

@@ -35,8 +35,12 @@ def test_this_machine_and_tls_are_fine(url):
 
 @pytest.fixture(scope="module")
 def client():
-    with cluster.opened(workers=1) as client:
-        yield client
+    # Dask leaves the limits of an earlier cluster in this process, and would take them for a wish.
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "OMP_NUM_THREADS"):
+            patch.delenv(name, raising=False)
+        with cluster.opened(workers=1) as client:
+            yield client
 
 
 def hide(path):

@@ -70,6 +70,7 @@ def test_a_label_is_changed_by_another_and_undo_brings_the_first_back(visit):
 def test_labels_outlive_the_page(visit):
     tab = visit(only="images")
     press(tab, "1", "2")
+    tab.wait_for_timeout(500)  # a browser writes what a page keeps a moment later
     tab.reload()
     assert tally(tab) == ["1 accept", "1 reject", "28 without"]
     assert "3 of 30" in tab.inner_text("#facts")
