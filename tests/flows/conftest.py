@@ -69,3 +69,13 @@ def served(tmp_path_factory):
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
+
+
+@pytest.fixture(scope="session")
+def manual_run(served):
+    """The first run of the served folder, from its deployment: its id, and how it ended."""
+    from tests.flows.test_served import api, wait_for_run
+
+    deployment = api(served, "deployments/name/characterise/manual")
+    run = api(served, f"deployments/{deployment['id']}/create_flow_run", {"state": None})
+    return run["id"], wait_for_run(served, run["id"])

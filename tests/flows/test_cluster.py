@@ -111,7 +111,9 @@ def test_a_cluster_file_gives_the_same_table(scalemark, tmp_path):
     for out, where in (("a", ["--cluster", file]), ("b", ["--workers", "1"])):
         done = scalemark("run", source, "--out", tmp_path / out, "--direct", *where)
         assert done.returncode == 0, done.stderr
-        assert done.stderr == ""
+        # On a busy machine Dask may say that a worker, no longer needed, was already forgotten.
+        told = [line for line in done.stderr.splitlines() if "shutting down" not in line]
+        assert told == []
     tables = [pq.read_table(tmp_path / out / "items.parquet") for out in ("a", "b")]
     assert tables[0].equals(tables[1])
 
