@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from core.checks import require_number
 from core.form import FORM
 from core.gaussian import derivative, smooth
-from core.mscn import require_number
 from core.network import ConvergenceWarning, NetworkFit, NetworkParams, fit_network
 from core.scale_space.gaps import fill_gaps
 from core.stretches import means_of_stretches

@@ -1,17 +1,17 @@
 """Mean-subtracted, contrast-normalised (MSCN) coefficients of an image."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from core._piqe_kernels import HALO, Window, mscn_map
+from core.checks import require_choice, require_number, require_params
 from core.form import FORM, Within
 from core.levels import Levels, image_levels, require_range, to_levels
 from core.luma import frozen
 
-Kind = TypeVar("Kind")
 Precision = Literal["double", "fast"]
 SHIFT = 128.0
 """Taken off 8-bit levels before float32 arithmetic: their squares then keep enough digits."""
@@ -115,80 +115,3 @@ def mscn(image: ArrayLike, params: MscnParams | None = None) -> NDArray[Any]:
     out = np.empty(levels.shape, window.half_taps.dtype)
     mscn_map(frozen(levels), window, out)
     return out
-
-
-def require_choice(field: str, value: Any, choices: Any) -> None:  # noqa: ANN401
-    """Refuse a parameter that is none of a Literal's words, naming its field.
-
-    Raises
-    ------
-    ValueError
-        If `value` is another.
-
-    Examples
-    --------
-    >>> require_choice("precision", "half", Precision)
-    Traceback (most recent call last):
-    ValueError: precision must be double or fast, got 'half'
-    """
-    if value not in get_args(choices):
-        raise ValueError(f"{field} must be {' or '.join(get_args(choices))}, got {value!r}")
-
-
-def require_number(field: str, value: float, smallest: float, largest: float) -> float:
-    """Return a parameter as a float; refuse what is no number or out of range, naming its field.
-
-    Parameters
-    ----------
-    field : str
-        Name of the parameter, for the message.
-    value : float
-        What came.
-    smallest, largest : float
-        The closed range that is allowed.
-
-    Returns
-    -------
-    float
-        The same number.
-
-    Raises
-    ------
-    ValueError
-        If `value` is not a real number within the range.
-
-    Examples
-    --------
-    >>> require_number("sigma", 0, 0.1, 100)
-    Traceback (most recent call last):
-    ValueError: sigma must be a number from 0.1 to 100, got 0
-    """
-    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(
-        value, bool
-    )
-    if not number or not smallest <= value <= largest:
-        raise ValueError(
-            f"{field} must be a number from {smallest:g} to {largest:g}, got {value!r}"
-        )
-    return float(value)
-
-
-def require_params(params: Kind | None, kind: type[Kind]) -> Kind:
-    """Return parameters, those by default for None; refuse what is of another class.
-
-    Raises
-    ------
-    ValueError
-        Naming the class that is needed.
-
-    Examples
-    --------
-    >>> require_params({"sigma": 1.0}, MscnParams)
-    Traceback (most recent call last):
-    ValueError: params must be MscnParams or None, got {'sigma': 1.0}
-    """
-    if params is None:
-        return kind()
-    if not isinstance(params, kind):
-        raise ValueError(f"params must be {kind.__name__} or None, got {params!r}")
-    return params

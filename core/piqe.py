@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from core.mscn import require_params
+from core.checks import require_params
 from core.mscn_statistics import MscnStatistics, estimate
 from core.piqe_blocks import Blocks, PiqeParams, block_statistics
 

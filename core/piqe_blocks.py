@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core._piqe_kernels import BLOCK, HALO, MARGIN, MOMENTS, Region, Rules, block_maps
+from core.checks import require_choice, require_number, require_params
 from core.form import FORM, Within
 from core.levels import Levels
 from core.luma import frozen
-from core.mscn import MscnParams, require_choice, require_number, require_params
+from core.mscn import MscnParams
 
 Span = slice | tuple[int, int] | None
 Surround = Literal["reference", "fixed"]

@@ -15,10 +15,10 @@ from core._piqe_kernels import BLOCK, HALO, TAPS
 from core._soft_block_kernels import BlockMaps, Knobs, judge_band
 from core._soft_gradient_kernels import finish_gradient, gradient_band
 from core._soft_mscn_kernels import mscn_band
+from core.checks import require_number
 from core.form import FORM
 from core.levels import black_and_white, require_levels, require_pixels
 from core.luma import BLUE, GREEN, RED, frozen, to_gray, valid_image
-from core.mscn import require_number
 from core.piqe_blocks import LACKING, PiqeParams
 
 BAND = 4 * BLOCK

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from core import _softmax_kernels
-from core.mscn import require_number
+from core.checks import require_number
 
 kernels: Any = _softmax_kernels  # mypy checks no calls with several unpacked tuples
 Infinities = Literal["limit", "nan"]

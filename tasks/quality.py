@@ -15,9 +15,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from core import mscn as core_mscn
+from core.checks import require_params
 from core.levels import Range, black_and_white, require_pixels, require_positive
 from core.luma import require_class, to_gray
-from core.mscn import MscnParams, require_params
+from core.mscn import MscnParams
 from core.mscn_statistics import NAMES, estimate
 from core.piqe import Blocks, PiqeParams, block_statistics, pool
 from core.piqe_blocks import join

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ive
 
+from core.checks import require_choice
 from core.gaussian.long import is_long, pieces
 from core.gaussian.transforms import (
     Boundary,
@@ -16,7 +17,6 @@ from core.gaussian.transforms import (
     transfer,
     transform,
 )
-from core.mscn import require_choice
 
 LARGEST_ORDER = 4
 LARGEST_SIGMA = 1e100

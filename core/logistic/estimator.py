@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, log_expit, log_softmax, softmax
 
+from core.checks import require_number
 from core.logistic import _checks as checks
 from core.logistic._protocol import Parameters
 from core.logistic._types import Floats, Given
@@ -18,7 +19,6 @@ from core.logistic.prepare import ClassWeight, prepare
 from core.logistic.result import Fit
 from core.logistic.solvers import AUTO
 from core.logistic.sums import Sums
-from core.mscn import require_number
 
 
 class LogisticClassifier(Parameters):

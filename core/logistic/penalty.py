@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
+from core.checks import require_number
 from core.logistic._types import Floats
-from core.mscn import require_number
 
 Kind = Literal["none", "l2", "l1", "elastic-net"]
 

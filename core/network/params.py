@@ -3,9 +3,8 @@
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
-import numpy as np
-
-from core.mscn import require_number
+from core.checks import require_integer, require_number
+from core.form import FORM
 from core.network.activations import ACTIVATIONS, Activation
 
 
@@ -13,10 +12,7 @@ from core.network.activations import ACTIVATIONS, Activation
 class NetworkParams:
     """Options of `fit_network`."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = {
-        "use_attribute_docstrings": True,
-        "extra": "forbid",
-    }
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORM
 
     hidden: tuple[int, ...] = (64, 64)
     """Units of each hidden layer: 1 to 8 layers of 1 to 4096 units."""
@@ -58,11 +54,3 @@ def require_hidden(hidden: object) -> tuple[int, ...]:
     if not isinstance(hidden, (tuple, list)) or not 1 <= len(hidden) <= 8:
         raise ValueError(f"hidden must be 1 to 8 counts of units, such as (64, 64), got {hidden!r}")
     return tuple(require_integer("hidden", units, 1, 4096) for units in hidden)
-
-
-def require_integer(field: str, value: object, least: int, most: int) -> int:
-    """Return a whole number of a range as Python's, or raise ValueError naming the field."""
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
-    if not whole or not least <= value <= most:  # type: ignore[operator]
-        raise ValueError(f"{field} must be a whole number from {least} to {most}, got {value!r}")
-    return int(value)  # type: ignore[call-overload, no-any-return]

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, Any, ClassVar, Literal
 
+from core.checks import require_choice, require_number
 from core.form import FORM, Within
-from core.mscn import require_choice, require_number
 
 Baseline = Literal["none", "constant", "linear", "exponential"]
 Intervals = Literal["auto", "wald"]

@@ -6,8 +6,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
+from core.checks import require_choice, require_integer, require_number
 from core.form import FORM, Within
-from core.mscn import require_number
 
 Criterion = Literal["bic3", "bic", "aic", "lwz"]
 Loss = Literal["linear", "huber"]
@@ -67,23 +67,23 @@ class PiecewiseParams:
         return self.max_segments if self.n_segments == "auto" else self.n_segments
 
     def _check_choices(self) -> None:
-        _require_choice("criterion", self.criterion, ("bic3", "bic", "aic", "lwz"))
-        _require_choice("loss", self.loss, ("linear", "huber"))
-        _require_choice("x_transform", self.x_transform, (None, "log"))
-        _require_choice("ci", self.ci, (None, "profile", "bootstrap", "delta"))
-        _require_choice("method", self.method, ("auto", "exact", "dp", "integral"))
+        require_choice("criterion", self.criterion, Criterion)
+        require_choice("loss", self.loss, Loss)
+        require_choice("x_transform", self.x_transform, Literal["log"] | None)
+        require_choice("ci", self.ci, Interval | None)
+        require_choice("method", self.method, Method)
         if not isinstance(self.continuous, (bool, np.bool_)):
             raise ValueError(f"continuous must be true or false, got {self.continuous!r}")
 
     def _check_numbers(self) -> None:
         if self.n_segments != "auto":
-            _require_integer("n_segments", self.n_segments, 1, 50, ' or "auto"')
-        _require_integer("max_segments", self.max_segments, 1, 50)
-        _require_integer("degree", self.degree, 0, 2)
-        _require_integer("min_size", self.min_size, self.degree + 1, 10**9)
-        _require_integer("bootstrap_samples", self.bootstrap_samples, 50, 10**6)
-        _require_integer("null_samples", self.null_samples, 0, 10**7)
-        _require_integer("seed", self.seed, 0, 2**63 - 1)
+            require_integer("n_segments", self.n_segments, 1, 50, ' or "auto"')
+        require_integer("max_segments", self.max_segments, 1, 50)
+        require_integer("degree", self.degree, 0, 2)
+        require_integer("min_size", self.min_size, self.degree + 1, 10**9)
+        require_integer("bootstrap_samples", self.bootstrap_samples, 50, 10**6)
+        require_integer("null_samples", self.null_samples, 0, 10**7)
+        require_integer("seed", self.seed, 0, 2**63 - 1)
         require_number("level", self.level, 0.5, 0.9999)
 
     def _check_slopes(self) -> None:
@@ -145,17 +145,3 @@ def _plain(value: object) -> object:
     if isinstance(value, (int, np.integer)):
         return int(value)
     return tuple(map(_plain, value)) if isinstance(value, (tuple, list)) else float(value)  # type: ignore[arg-type]
-
-
-def _require_choice(field: str, value: object, allowed: tuple[object, ...]) -> None:
-    if value not in allowed:
-        names = ", ".join(map(repr, allowed))
-        raise ValueError(f"{field} must be one of {names}, got {value!r}")
-
-
-def _require_integer(field: str, value: object, least: int, most: int, other: str = "") -> None:
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not whole or not least <= value <= most:  # type: ignore[operator]
-        raise ValueError(
-            f"{field} must be a whole number from {least} to {most}{other}, got {value!r}"
-        )

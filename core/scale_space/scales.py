@@ -8,10 +8,10 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from core.checks import require_choice, require_number
 from core.form import FORM, Within
 from core.gaussian.filters import LARGEST_VALUE
 from core.gaussian.transforms import Kernel
-from core.mscn import require_choice, require_number
 
 Floats = NDArray[np.float64]
 Boundary = Literal["reflect", "mirror", "zero"]

@@ -7,9 +7,9 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from core.checks import require_number
 from core.form import FORM, Within
 from core.gaussian import derivative, noise_gain
-from core.mscn import require_number
 from core.noise import noise_level
 from core.scale_space._kernels import count_minima
 from core.scale_space.scales import (
