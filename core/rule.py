@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import log_expit, softmax
+from scipy.special import log_expit
 
 from core.design import Design
+from core.softmax import softmax
 
 Floats = NDArray[np.float64]
 
@@ -87,5 +88,7 @@ class LinearRule:
             Rows sum to 1.
         """
         columns = self.design.columns(values)
-        scores = columns @ np.array(self.coefficients).T + np.array(self.intercepts)
-        return np.asarray(softmax(log_expit(scores) if self.one_vs_rest else scores, axis=1))
+        # Not BLAS, whose bits depend on how many items come together and on its threads.
+        scores = np.einsum("ij,kj->ik", columns, np.array(self.coefficients))
+        scores += np.array(self.intercepts)
+        return softmax(log_expit(scores) if self.one_vs_rest else scores)

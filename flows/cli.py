@@ -232,7 +232,8 @@ def serve(
 @app.command
 def deploy(source: ServedSource = ARCHIVE, *, out: ServedOut = REPORT) -> int:
     """Register the deployments and what they need at the API that PREFECT_API_URL names."""
-    from flows.deploy import POOL, deploy
+    from flows.deploy import deploy
+    from flows.server import POOL
 
     _console().print(f"registered at {deploy(source, out)}", soft_wrap=True)
     _console().print(f"next, on each machine that is to work: prefect worker start --pool {POOL}")

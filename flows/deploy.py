@@ -14,11 +14,10 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import get_current_settings
 
-from flows.server import PROJECT, require_answer
+from flows.server import POOL, PROJECT, require_answer
 from flows.turns import limit_name
 from tasks.errors import RunError, UsageError
 
-POOL = "scalemark"
 HEARTBEAT = "prefect.flow-run.heartbeat"
 SILENCE = timedelta(seconds=90)
 """Three heartbeats, as prefect.yaml sets them."""

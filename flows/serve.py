@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from flows import reports
-from flows.server import PREFECT, running, serving
+from flows.server import POOL, PREFECT, running, serving
 from tasks import lock
 from tasks.errors import RunError, UsageError
 
-POOL = "scalemark"
 SCALEMARK = (sys.executable, "-m", "flows.cli")
 DEFAULTS = {
     # Places in a queue outlive the server: else a restart leaves them taken for ever.

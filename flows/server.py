@@ -19,6 +19,8 @@ from typing import Any
 from tasks.errors import RunError
 
 PROJECT = Path(__file__).parents[1]
+POOL = "scalemark"
+"""The work pool of the deployments."""
 START_SECONDS = 90.0
 STOP_SECONDS = 15.0
 

@@ -18,10 +18,10 @@ from core.piecewise import fit_piecewise as fit_series
 from core.piecewise.axis import to_axis
 from core.piecewise.params import Interval
 from core.stretches import means_of_stretches
-from tasks import chunks, ingest, store, watchdog, worklist
+from tasks import ingest, signals, store, worklist
 from tasks.batches import Batch, Order
 from tasks.ledger import Ledger, Outcome, fingerprint
-from tasks.store import PIECES, Stack, Variable
+from tasks.store import PIECES
 
 VERSION = 1
 STEP = "piecewise"
@@ -203,25 +203,7 @@ def fit_pieces(order: Order, params: PiecesParams) -> None:
 
 def fit_batch(order: Order, batch: Batch) -> list[Outcome]:
     """Fit the series of one batch; runs in a worker."""
-    root, params = order.output.store, order.params
-    stack = Stack.parse("signal", batch.stack)
-    chunk = slice(batch.start, batch.start + stack.slots_per_chunk)
-    signals, x, lengths = (
-        chunks.read(root, variable, stack, chunk)
-        for variable in (store.SIGNAL, store.X, store.LENGTH)
-    )
-    found: dict[Variable, dict[int, Any]] = {variable: {} for variable in store.PIECEWISE}
-    for item in batch.items:
-        row = item.slot - batch.start
-        inside = slice(0, lengths[row])
-        with watchdog.deadline(order.item_timeout):
-            values = fit_one(x[row, inside], signals[row, inside], params)
-        for variable in store.PIECEWISE:
-            found[variable][item.slot] = values[variable.name]
-    if order.still_valid():
-        for variable, by_slot in found.items():
-            chunks.update(root, variable, stack, batch.start, by_slot, shared=batch.shared)
-    return [Outcome(item=item.id, pixels=item.shape[0]) for item in batch.items]
+    return signals.measure(order, batch, store.PIECEWISE, fit_one)
 
 
 def fit_one(x: Array, y: Array, params: PiecesParams) -> dict[str, Any]:

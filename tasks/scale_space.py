@@ -22,10 +22,10 @@ from core.peaks import DecomposeParams, Decomposition
 from core.scale_space import ScaleParams, StableParams
 from core.scale_space.gaps import fill_gaps
 from core.stretches import means_of_stretches
-from tasks import chunks, ingest, store, watchdog, worklist
+from tasks import ingest, signals, store, worklist
 from tasks.batches import Batch, Order
 from tasks.ledger import Ledger, Outcome, fingerprint
-from tasks.store import COMPONENTS, CROSSINGS, SCALES, Stack, Variable
+from tasks.store import COMPONENTS, CROSSINGS, SCALES
 
 VERSION = 1
 STEP = "scale space"
@@ -407,25 +407,7 @@ def find_structure(order: Order, params: StructureParams) -> None:
 
 def structure_batch(order: Order, batch: Batch) -> list[Outcome]:
     """Find the structure of the series of one batch; runs in a worker."""
-    root, params = order.output.store, order.params
-    stack = Stack.parse("signal", batch.stack)
-    chunk = slice(batch.start, batch.start + stack.slots_per_chunk)
-    signals, x, lengths = (
-        chunks.read(root, variable, stack, chunk)
-        for variable in (store.SIGNAL, store.X, store.LENGTH)
-    )
-    found: dict[Variable, dict[int, Any]] = {variable: {} for variable in store.SCALE_SPACE}
-    for item in batch.items:
-        row = item.slot - batch.start
-        inside = slice(0, lengths[row])
-        with watchdog.deadline(order.item_timeout):
-            values = structure_of(x[row, inside], signals[row, inside], params)
-        for variable in store.SCALE_SPACE:
-            found[variable][item.slot] = values[variable.name]
-    if order.still_valid():
-        for variable, by_slot in found.items():
-            chunks.update(root, variable, stack, batch.start, by_slot, shared=batch.shared)
-    return [Outcome(item=item.id, pixels=item.shape[0]) for item in batch.items]
+    return signals.measure(order, batch, store.SCALE_SPACE, structure_of)
 
 
 def structure_of(x: Array, y: Array, params: StructureParams) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, log_expit, log_softmax, softmax
+from scipy.special import expit, log_expit
 
 from core.checks import require_number
 from core.logistic import _checks as checks
@@ -19,6 +19,7 @@ from core.logistic.prepare import ClassWeight, prepare
 from core.logistic.result import Fit
 from core.logistic.solvers import AUTO
 from core.logistic.sums import Sums
+from core.softmax import log_softmax, softmax
 
 
 class LogisticClassifier(Parameters):
@@ -205,7 +206,7 @@ class LogisticClassifier(Parameters):
         if logits.ndim == 1:
             return np.stack([expit(-logits), expit(logits)], axis=1)
         if not self._one_vs_rest:
-            return np.asarray(softmax(logits, axis=1))
+            return softmax(logits)
         return np.exp(self._log_shares(logits))
 
     def predict_log_proba(self, X: Given) -> Floats:
@@ -213,7 +214,7 @@ class LogisticClassifier(Parameters):
         logits = self.decision_function(X)
         if logits.ndim == 1:
             return np.stack([log_expit(-logits), log_expit(logits)], axis=1)
-        return self._log_shares(logits) if self._one_vs_rest else log_softmax(logits, axis=1)
+        return self._log_shares(logits) if self._one_vs_rest else log_softmax(logits)
 
     def score(self, X: Given, y: Given, sample_weight: ArrayLike | None = None) -> float:
         """Return the weighted share of samples whose class is predicted."""
@@ -247,8 +248,7 @@ class LogisticClassifier(Parameters):
 
     @staticmethod
     def _log_shares(logits: Floats) -> Floats:
-        own = log_expit(logits)
-        return np.asarray(log_softmax(own, axis=1))
+        return log_softmax(log_expit(logits))
 
     def _fit(self, parts: list[tuple[Given, ...]]) -> Self:
         self._check_parameters()

@@ -7,14 +7,13 @@ from typing import Any, ClassVar
 
 from core.derivatives import DerivativeParams, differentiate
 from core.form import FORM
-from tasks import chunks, ingest, session, store, watchdog, worklist
+from tasks import ingest, session, signals, store, worklist
 from tasks.batches import Batch, Order
 from tasks.components import write_components
 from tasks.errors import UsageError
 from tasks.ledger import Ledger, Outcome, fingerprint
 from tasks.output import Output
 from tasks.report.write import write_report
-from tasks.store import Stack, Variable
 from tasks.table import full_name, write_tables
 
 VERSION = 1
@@ -82,22 +81,8 @@ def _chosen(ledger: Ledger, pattern: str) -> frozenset[int]:
 
 def derive_batch(order: Order, batch: Batch) -> list[Outcome]:
     """Derive the signals of one batch; may run in a worker."""
-    root, params = order.output.store, order.params
-    stack = Stack.parse("signal", batch.stack)
-    chunk = slice(batch.start, batch.start + stack.slots_per_chunk)
-    signals, x, lengths = (
-        chunks.read(root, variable, stack, chunk)
-        for variable in (store.SIGNAL, store.X, store.LENGTH)
-    )
-    found: dict[Variable, dict[int, Any]] = {variable: {} for variable in store.DERIVED}
-    for item in batch.items:
-        row = item.slot - batch.start
-        inside = slice(0, lengths[row])
-        with watchdog.deadline(order.item_timeout):
-            values = differentiate(x[row, inside], signals[row, inside], params)
-        for variable in store.DERIVED:
-            found[variable][item.slot] = getattr(values, variable.name)
-    if order.still_valid():
-        for variable, by_slot in found.items():
-            chunks.update(root, variable, stack, batch.start, by_slot, shared=batch.shared)
-    return [Outcome(item=item.id, pixels=item.shape[0]) for item in batch.items]
+    return signals.measure(order, batch, store.DERIVED, _values)
+
+
+def _values(x: Any, y: Any, params: Any) -> dict[str, Any]:  # noqa: ANN401
+    return vars(differentiate(x, y, params))
