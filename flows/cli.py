@@ -108,22 +108,32 @@ def _run_flow(source: Path, out: Path, params: Any, terminal: Any, where: dict[s
     for name, value in (OFFLINE | QUIET).items():
         os.environ.setdefault(name, value)
     from tasks import progress, session
+    from tasks.errors import RunError
     from tasks.output import Output
     from tasks.summary import summarise
 
     session.require_startable(source, out)
-    from flows.characterise import characterise
-    from flows.server import api
+    from httpx import TransportError
 
-    cluster = where.pop("cluster")
-    with api(), progress.listening(terminal):
-        characterise(
-            str(source.absolute()),
-            str(out.absolute()),
-            params,
-            cluster=str(cluster) if cluster else None,
-            **where,
-        )
+    from flows import server
+    from flows.characterise import characterise
+
+    cluster, before = where.pop("cluster"), session.finished_runs(out)
+    with server.api() as address, progress.listening(terminal):
+        try:
+            characterise(
+                str(source.absolute()),
+                str(out.absolute()),
+                params,
+                cluster=str(cluster) if cluster else None,
+                **where,
+            )
+        except TransportError as error:
+            server.lost.set()
+            gone = f"the Prefect API at {address} went away in mid-run"
+            if session.finished_runs(out) == before:
+                raise RunError(f"{gone}: the same command goes on from here") from error
+            _complain(f"{gone}: its page is not complete, the results are")
     return summarise(Output(out.absolute()))
 
 
@@ -301,6 +311,9 @@ def main() -> None:
         code = _explain(error)
     sys.stdout.flush()
     sys.stderr.flush()
+    server = sys.modules.get("flows.server")
+    if server and server.lost.is_set():
+        os._exit(code)  # past Prefect's last attempts to reach it
     sys.exit(code)
 
 

@@ -7,11 +7,12 @@ import logging
 import os
 import time
 import urllib.parse
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
+from httpx import TransportError
 from prefect.artifacts import (
     create_image_artifact,
     create_link_artifact,
@@ -61,12 +62,11 @@ class Page:
             return
         finished = event.done >= event.total
         self.done[event.stage] = event.done
-        early = time.monotonic() < max(self._next.get(event.stage, 0.0), self._not_before)
+        early = time.monotonic() < self._next.get(event.stage, 0.0)
         if event.total == 0 or (early and not finished):
             return
         self._next[event.stage] = time.monotonic() + SECONDS_BETWEEN_UPDATES
-        with self._best_effort():
-            self._show(event.stage, 100.0 * event.done / event.total)
+        self._write(lambda: self._show(event.stage, 100.0 * event.done / event.total))
         if finished:
             self._logger.info("%s: %d done", event.stage, event.done)
 
@@ -80,28 +80,33 @@ class Page:
         if isinstance(artifact, UUID):
             self._artifacts[stage] = artifact
 
-    @contextmanager
-    def _best_effort(self) -> Iterator[None]:
-        """Go on where the API is gone; Prefect's client would ask it for more than a minute."""
+    def _write(self, write: Callable[[], object]) -> None:
+        """Write to the page; where the API is gone, go on, and leave it alone for a while."""
+        if time.monotonic() < self._not_before:
+            return
         try:
+            # Prefect's client would ask for more than a minute before it gives up.
             with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: ASKED_AGAIN}):
-                yield
+                write()
         except Exception as error:
-            self._not_before = time.monotonic() + SECONDS_AFTER_A_FAILURE
+            if isinstance(error, TransportError):
+                self._not_before = time.monotonic() + SECONDS_AFTER_A_FAILURE
             self._logger.warning(
                 "the run's page was not updated: %s", error or type(error).__name__
             )
 
     def publish(self, summary: Summary, changes: tuple[Change, ...] | None) -> None:
         """Leave what a person looks for when the run is over."""
+        self._not_before = 0.0
         for write in (_write_pictures, _write_tables, _write_link):
-            with self._best_effort():
-                write(summary)
-        with self._best_effort():
-            worst = [item.item for item in summary.worst[: artifacts.PICTURES]]
-            pictures = pixels.thumbnails(summary.output, worst)
-            text = artifacts.summary_markdown(summary, changes, self.done, pictures)
-            create_markdown_artifact(text, key="summary", description="What the run came to")
+            self._write(partial(write, summary))
+        self._write(lambda: self._write_summary(summary, changes))
+
+    def _write_summary(self, summary: Summary, changes: tuple[Change, ...] | None) -> None:
+        worst = [item.item for item in summary.worst[: artifacts.PICTURES]]
+        pictures = pixels.thumbnails(summary.output, worst)
+        text = artifacts.summary_markdown(summary, changes, self.done, pictures)
+        create_markdown_artifact(text, key="summary", description="What the run came to")
 
 
 def _write_pictures(summary: Summary) -> None:

@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -34,6 +35,9 @@ except AttributeError:
 os.execv(sys.argv[1], sys.argv[1:])
 """
 PREFECT = (sys.executable, "-m", "prefect")
+
+lost = threading.Event()
+"""Set when the API has gone away in mid-run: Prefect would try for minutes to send it the rest."""
 
 
 @contextmanager
@@ -94,7 +98,8 @@ def api() -> Iterator[str]:
         try:
             yield address
         finally:
-            APILogHandler().flush()  # while there is a server to send them to
+            if not lost.is_set():
+                APILogHandler().flush()  # while there is a server to send them to
 
 
 def require_answer(address: str) -> None:

@@ -31,7 +31,6 @@ def as_task(step: Callable[..., Any]) -> Callable[..., Any]:
         name=name,
         task_run_name=name,
         description=inspect.getdoc(step),
-        tags={"scalemark"},
         retries=RETRIES,
         retry_delay_seconds=RETRY_DELAY,
         retry_condition_fn=worth_retrying,

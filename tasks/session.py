@@ -106,6 +106,15 @@ def _end(ledger: Ledger) -> None:
         )
 
 
+def finished_runs(out: Path) -> int:
+    """Return how many runs of an output folder came to their end."""
+    output = Output(out.absolute())
+    if not output.ledger.exists():
+        return 0
+    with Ledger(output.ledger) as ledger:
+        return len(ledger.rows("SELECT id FROM run WHERE finished IS NOT NULL"))
+
+
 def _now() -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S %z")
 

@@ -118,8 +118,18 @@ def start(source: Path, out: Path, *options: object, **environment: str) -> subp
     """Start the command line in a session of its own."""
     elsewhere = {"--scheduler", "--workers"} & set(options)
     where = () if elsewhere else ("--workers", WORKERS)
+    return _started(command(source, out, *where, *options), environment)
+
+
+def start_flow(source: Path, out: Path, **environment: str) -> subprocess.Popen[str]:
+    """Start the command line with Prefect, on a temporary server."""
+    words = [word for word in command(source, out, "--workers", WORKERS) if word != "--direct"]
+    return _started(words, environment)
+
+
+def _started(words: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        command(source, out, *where, *options),
+        words,
         start_new_session=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
