@@ -1,0 +1,120 @@
+"""A Prefect server that somebody else runs, with a password: deploying to it, and watching."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from flows.cli import OFFLINE
+from flows.server import free_port, serving
+
+PASSWORD = "me:hush"
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    """Return the environment of those who know the password."""
+    home, port = tmp_path_factory.mktemp("guarded"), free_port()
+    own = {"PREFECT_HOME": str(home), "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
+    asked = os.environ | OFFLINE | own | {"PREFECT_SERVER_API_AUTH_STRING": PASSWORD}
+    with serving(port, asked, home / "server.log"):
+        yield own | {"PREFECT_API_AUTH_STRING": PASSWORD}
+
+
+@pytest.fixture
+def archive(scalemark, tmp_path):
+    """A folder that a run has been through."""
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    Image.effect_noise((64, 64), 40).save(source / "first.png")
+    done = scalemark("run", source, "--out", out, "--direct")
+    assert done.returncode == 0, done.stderr
+    return source, out
+
+
+def ask(guarded, path, body=None):
+    request = urllib.request.Request(
+        f"{guarded['PREFECT_API_URL']}/{path}",
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    if password := guarded.get("PREFECT_API_AUTH_STRING"):
+        token = base64.b64encode(password.encode()).decode()
+        request.add_header("Authorization", f"Basic {token}")
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def test_the_password_is_asked_for_and_deploying_twice_changes_nothing(
+    guarded, scalemark, tmp_path
+):
+    stranger = {key: value for key, value in guarded.items() if "AUTH" not in key}
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        ask(stranger, "deployments/filter", {})
+    refused = scalemark("deploy", tmp_path, "--out", tmp_path / "out", **stranger)
+    assert refused.returncode != 0
+    assert "refuses (401): set PREFECT_API_AUTH_STRING" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    registered = []
+    for _ in range(2):
+        done = scalemark("deploy", tmp_path, "--out", tmp_path / "out", **guarded)
+        assert done.returncode == 0, done.stderr
+        assert f"registered at {guarded['PREFECT_API_URL']}" in done.stdout
+        found = ask(guarded, "deployments/filter", {})
+        registered.append(sorted((one["id"], one["name"]) for one in found))
+        assert len(ask(guarded, "automations/filter", {})) == 1
+    assert registered[0] == registered[1]
+    assert len(registered[0]) == 8
+
+
+def test_files_that_arrive_start_one_run_which_takes_them_in(guarded, scalemark, archive):
+    source, out = archive
+    done = scalemark("deploy", source, "--out", out, **guarded)
+    assert done.returncode == 0, done.stderr
+    watch = subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", "watch", "--every", "0.5"],
+        env=os.environ | OFFLINE | guarded,
+    )
+    try:
+        time.sleep(6)
+        assert runs(guarded) == []  # nothing has arrived yet
+        Image.effect_noise((64, 64), 40).save(source / "second.png")
+        until = time.monotonic() + 60
+        while not runs(guarded):
+            assert time.monotonic() < until, "nothing was started"
+            time.sleep(0.2)
+        time.sleep(3)  # some looks more
+    finally:
+        watch.terminate()
+        watch.wait(30)
+    [run] = runs(guarded)
+    assert run["deployment_id"] == deployment(guarded)["id"]
+    worker = ["worker", "start", "--pool", "scalemark", "--type", "process", "--run-once"]
+    subprocess.run(
+        [sys.executable, "-m", "prefect", *worker],
+        env=os.environ | OFFLINE | guarded,
+        check=True,
+        capture_output=True,
+        timeout=200,
+    )
+    assert runs(guarded)[0]["state"]["type"] == "COMPLETED"
+    table = pq.read_table(out / "items.parquet")
+    assert table["path"].to_pylist() == ["first.png", "second.png"]
+
+
+def deployment(guarded):
+    return ask(guarded, "deployments/name/characterise/watch")
+
+
+def runs(guarded):
+    chosen = {"deployments": {"id": {"any_": [deployment(guarded)["id"]]}}}
+    return ask(guarded, "flow_runs/filter", chosen)
