@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,8 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from benchmarks.generate import generate
 from flows.cli import OFFLINE
 from flows.server import free_port, serving
+from tests.faults import runs as faults
 
 PASSWORD = "me:hush"
 pytestmark = pytest.mark.timeout(300)
@@ -109,6 +112,36 @@ def test_files_that_arrive_start_one_run_which_takes_them_in(guarded, scalemark,
     assert runs(guarded)[0]["state"]["type"] == "COMPLETED"
     table = pq.read_table(out / "items.parquet")
     assert table["path"].to_pylist() == ["first.png", "second.png"]
+
+
+def test_a_dead_run_is_marked_and_the_next_one_goes_on(guarded, scalemark, tmp_path):
+    source, out = tmp_path / "in", tmp_path / "out"
+    generate(source, 72, extents=(64, 96))
+    done = scalemark("deploy", source, "--out", out, **guarded)
+    assert done.returncode == 0, done.stderr
+    command = ["run", str(source), "--out", str(out), "--workers", "1"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", *command],
+        env=os.environ | guarded,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+    )
+    faults.await_commits(process, out, "ingest", 1)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    until = time.monotonic() + 240
+    kept = faults.committed(out, "ingest")
+    again = scalemark(*command, **guarded)
+    assert again.returncode == 0, again.stderr
+    assert faults.committed(out, "ingest") == 72 > kept > 0
+    while (states := run_states(guarded, "in into out")) != ["COMPLETED", "CRASHED"]:
+        assert time.monotonic() < until, states
+        time.sleep(2)
+
+
+def run_states(guarded, name):
+    found = ask(guarded, "flow_runs/filter", {"flow_runs": {"name": {"like_": name}}})
+    return sorted(run["state"]["type"] for run in found)
 
 
 def deployment(guarded):
