@@ -148,6 +148,21 @@ def test_a_part_runs_alone_and_a_missing_store_is_named_without_a_traceback(serv
     assert (state["type"], "holds no scalemark run" in state["message"]) == ("FAILED", True)
 
 
+def test_a_source_that_has_vanished_is_named_and_its_store_is_kept(served, manual_run):
+    assert manual_run[1]["type"] == "COMPLETED"
+    deployment = api(served, "deployments/name/characterise/manual")
+    table = (served.out / "items.parquet").read_bytes()
+    run = api(
+        served,
+        f"deployments/{deployment['id']}/create_flow_run",
+        {"parameters": {"source": "/nowhere/photos", "out": str(served.out)}},
+    )
+    state = wait_for_run(served, run["id"])
+    assert state["type"] == "FAILED"
+    assert "/nowhere/photos does not exist: name a folder" in state["message"]
+    assert (served.out / "items.parquet").read_bytes() == table
+
+
 def test_a_model_is_applied_by_its_deployment(served, manual_run):
     out = served.out
     rows = [row for row in pq.read_table(out / "items.parquet").to_pylist() if row["piqe"]]
