@@ -30,7 +30,11 @@ SETTINGS = {
     "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 32 << 20,
 }
 MOST_TOLD = 4
-LOOPBACK = {"host": "127.0.0.1", "dashboard_address": None}
+ON_THIS_MACHINE = {
+    "host": "127.0.0.1",
+    "dashboard_address": None,
+    "silence_logs": logging.CRITICAL,
+}
 ADAPTATION = {"minimum": 1}
 OPTIONAL = {"cluster_kwargs", "adapt_kwargs", "patience"}
 
@@ -149,7 +153,7 @@ def _make(config: dict[str, Any]) -> Any:  # noqa: ANN401
     cluster_class = getattr(importlib.import_module(module), name)
     if not isinstance(cluster_class, type) or not hasattr(cluster_class, "__enter__"):
         raise TypeError("it is no class of Dask clusters")
-    defaults = LOOPBACK if issubclass(cluster_class, LocalCluster) else {}
+    defaults = ON_THIS_MACHINE if issubclass(cluster_class, LocalCluster) else {}
     return cluster_class(**(defaults | config.get("cluster_kwargs", {})))
 
 

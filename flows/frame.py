@@ -28,9 +28,9 @@ def carried(out: Path, work: Callable[[Listener], Summary]) -> Any:  # noqa: ANN
         Does the work, telling the listener how it goes.
     """
     logger = get_run_logger()
-    page, output = Page(logger), Output(out.absolute())
+    output = Output(out.absolute())
     try:
-        with turn(out, logger):
+        with turn(out, logger), Page(logger) as page:
             before = snapshot(output)
             summary = work(page)
             changes = None if before is None else compare(before, snapshot(output))

@@ -1,13 +1,16 @@
 """A run's page in the Prefect UI: what goes there while it runs, and at its end.
 
-The page is for people who watch; no failure to write it may cost the run anything.
+The page is for people who watch; no failure to write it may cost the run anything, nor may the
+wait for a slow API. A thread writes, and what it has no time for while the run goes on is left out.
 """
 
+import contextvars
 import logging
 import os
 import time
 import urllib.parse
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -38,6 +41,8 @@ ASKED_AGAIN = 1
 class Page:
     """Turns events into a progress artifact for each stage, and sentences into logs.
 
+    A context: at its end nothing is written any more.
+
     Parameters
     ----------
     logger : logging.Logger or adapter
@@ -49,8 +54,16 @@ class Page:
         self._artifacts: dict[str, UUID] = {}
         self._next: dict[str, float] = {}
         self._not_before = 0.0
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="page")
+        self._last: Future[None] | None = None
         self.done: dict[str, int] = {}
         """Items that were worked on, by stage."""
+
+    def __enter__(self) -> "Page":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.shutdown(cancel_futures=True)
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
@@ -62,13 +75,20 @@ class Page:
             return
         finished = event.done >= event.total
         self.done[event.stage] = event.done
-        early = time.monotonic() < self._next.get(event.stage, 0.0)
-        if event.total == 0 or (early and not finished):
+        if event.total == 0 or not (finished or self._may_update(event.stage)):
             return
         self._next[event.stage] = time.monotonic() + SECONDS_BETWEEN_UPDATES
-        self._write(lambda: self._show(event.stage, 100.0 * event.done / event.total))
+        self._send(lambda: self._show(event.stage, 100.0 * event.done / event.total))
         if finished:
             self._logger.info("%s: %d done", event.stage, event.done)
+
+    def _may_update(self, stage: str) -> bool:
+        idle = self._last is None or self._last.done()
+        return idle and time.monotonic() >= self._next.get(stage, 0.0)
+
+    def _send(self, write: Callable[[], object]) -> None:
+        """Have the thread write, as this flow run."""
+        self._last = self._writer.submit(contextvars.copy_context().run, self._write, write)
 
     def _show(self, stage: str, percent: float) -> None:
         if stage in self._artifacts:
@@ -97,6 +117,8 @@ class Page:
 
     def publish(self, summary: Summary, changes: tuple[Change, ...] | None) -> None:
         """Leave what a person looks for when the run is over."""
+        if self._last:
+            wait([self._last])
         self._not_before = 0.0
         for write in (_write_pictures, _write_tables, _write_link):
             self._write(partial(write, summary))

@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "core": {"core", "numpy", "scipy", "numba"},
     "tasks": {"core", "tasks", "jinja2", "markupsafe"} | ARRAYS | FILES,
     "flows": {"flows", "tasks", "core", "prefect", "dask", "distributed", "pydantic", "yaml"}
-    | {"cryptography", "cyclopts", "rich"},
+    | {"cryptography", "cyclopts", "httpx", "rich"},
 }
 
 

@@ -115,7 +115,7 @@ def test_files_that_arrive_start_one_run_which_takes_them_in(guarded, scalemark,
 
 
 def test_a_dead_run_is_marked_and_the_next_one_goes_on(guarded, scalemark, tmp_path):
-    source, out = tmp_path / "in", tmp_path / "out"
+    source, out = tmp_path / "ended", tmp_path / "out"
     generate(source, 72, extents=(64, 96))
     done = scalemark("deploy", source, "--out", out, **guarded)
     assert done.returncode == 0, done.stderr
@@ -134,7 +134,7 @@ def test_a_dead_run_is_marked_and_the_next_one_goes_on(guarded, scalemark, tmp_p
     again = scalemark(*command, **guarded)
     assert again.returncode == 0, again.stderr
     assert faults.committed(out, "ingest") == 72 > kept > 0
-    while (states := run_states(guarded, "in into out")) != ["COMPLETED", "CRASHED"]:
+    while (states := run_states(guarded, "ended into out")) != ["COMPLETED", "CRASHED"]:
         assert time.monotonic() < until, states
         time.sleep(2)
 
