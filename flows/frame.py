@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from prefect import get_run_logger, runtime
-from prefect.states import Failed
+from prefect.states import Cancelled, Failed
 
 from flows.page import Page
-from flows.turns import turn
+from flows.turns import covered, turn
 from tasks.changes import compare, snapshot
 from tasks.errors import RunError
 from tasks.output import Output
@@ -31,6 +31,8 @@ def carried(out: Path, work: Callable[[Listener], Summary]) -> Any:  # noqa: ANN
     output = Output(out.absolute())
     try:
         with turn(out, logger), Page(logger) as page:
+            if other := covered(logger):
+                return Cancelled(message=f"all that was due has been done by the run {other}")
             before = snapshot(output)
             summary = work(page)
             changes = None if before is None else compare(before, snapshot(output))

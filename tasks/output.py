@@ -56,6 +56,11 @@ class Output:
         """Who is writing here."""
         return self.root / "run.lock"
 
+    @property
+    def turn(self) -> Path:
+        """Whose turn it is, of the runs that a server starts."""
+        return self.root / "turn.lock"
+
 
 def replace(path: Path, data: bytes) -> None:
     """Write `data` to `path` so that a reader, or a crash, finds the old or the new file whole."""

@@ -124,7 +124,12 @@ def test_the_nightly_deployment_has_its_schedule(served):
     nightly = api(served, "deployments/name/characterise/nightly")
     assert nightly["schedules"][0]["schedule"]["cron"] == "0 2 * * *"
     assert nightly["entrypoint"] == "flows.characterise:characterise"
-    assert nightly["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
+    # Prefect would end a run whose place in a limit it cannot renew, as when its API goes away.
+    assert [
+        one["name"]
+        for one in api(served, "deployments/filter", {})
+        if one["concurrency_options"] or one["global_concurrency_limit"]
+    ] == []
 
 
 def test_every_flow_has_its_deployment_and_a_dead_run_is_found(served):
@@ -199,8 +204,9 @@ def test_of_missed_nights_one_is_caught_up(served, manual_run):
     }
     path = f"deployments/{nightly['id']}/create_flow_run"
     runs = [api(served, path, body)["id"] for _ in range(4)]
-    ends = sorted(wait_for_run(served, run)["type"] for run in runs)
-    assert ends == ["CANCELLED", "CANCELLED", "CANCELLED", "COMPLETED"]
+    ends = sorted((wait_for_run(served, run) for run in runs), key=lambda state: state["type"])
+    assert [state["type"] for state in ends] == ["CANCELLED"] * 3 + ["COMPLETED"]
+    assert "all that was due has been done by the run archive into out" in ends[0]["message"]
 
 
 def test_a_second_server_on_the_same_home_is_refused(served, scalemark):
