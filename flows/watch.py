@@ -2,8 +2,9 @@
 
 It lists the folder instead of asking the kernel for events: those say nothing of what another
 machine writes to a network share, and nothing of what came while nobody listened. It starts the run
-itself instead of through an event and an automation: the listing's hash is the run's idempotency
-key, so that the same files start one run, however many watch.
+itself instead of through an event and an automation: the listing's hash and the hour are the run's
+idempotency key, so that the same files start one run, however many watch, and are tried again an
+hour later if that run ended before it saw them.
 """
 
 import logging
@@ -22,6 +23,8 @@ from tasks.errors import UsageError
 from tasks.output import Output
 
 DEPLOYMENT = "characterise/watch"
+PAUSE = 10.0
+"""Between two looks, in times that the last one took."""
 logger = logging.getLogger("scalemark.watch")
 
 
@@ -31,11 +34,13 @@ def watch_until_stopped(seconds: float) -> None:
         raise UsageError(f"--every must be positive, got {seconds:g}")
     watcher = Watcher()
     while True:
+        began = time.monotonic()
         try:
             watcher.look()
         except Exception as error:  # the API or a share may come back
             logger.warning("cannot look now: %s: %s", type(error).__name__, error)
-        time.sleep(seconds)
+        # A large archive is not listed all the time.
+        time.sleep(max(seconds, PAUSE * (time.monotonic() - began)))
 
 
 @dataclass
@@ -57,7 +62,9 @@ class Watcher:
             found = self._settled(deployment.parameters)
             if found:
                 run = client.create_flow_run_from_deployment(
-                    deployment.id, state=Scheduled(), idempotency_key=f"watch-{found.key}"
+                    deployment.id,
+                    state=Scheduled(),
+                    idempotency_key=f"watch-{found.key}-{time.strftime('%Y-%m-%dT%H')}",
                 )
                 logger.info("%d files have arrived: run %s", found.count, run.name)
 

@@ -25,10 +25,11 @@ class Change:
 
 
 def snapshot(output: Output) -> Table | None:
-    """Return the table as the last run left it, or None where there is none yet."""
-    if not output.parquet.exists():
+    """Return the table as the last run left it, or None where there is none that can be read."""
+    try:
+        return pq.read_table(output.parquet, columns=list(COLUMNS))
+    except (OSError, pa.ArrowException):
         return None
-    return pq.read_table(output.parquet, columns=list(COLUMNS))
 
 
 def compare(before: Table | None, after: Table | None) -> tuple[Change, ...]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tasks import progress
 from tasks.batches import Order
+from tasks.errors import UsageError
 from tasks.ledger import Ledger, item_id
 from tasks.readers import EXPECTED
 from tasks.readers.base import Refused
@@ -157,7 +158,13 @@ def newest(folder: Path) -> int:
 
 
 def scan(order: Order) -> None:
-    """Give every name below the source its row in the ledger; mark what is new, changed or gone."""
+    """Give every name below the source its row in the ledger; mark what is new, changed or gone.
+
+    Raises
+    ------
+    UsageError
+        When the source is an empty folder and was none before.
+    """
     with Ledger(order.output.ledger) as ledger:
         seen = 0
         page: list[Found] = []
@@ -167,8 +174,20 @@ def scan(order: Order) -> None:
             if len(page) == PAGE:
                 _commit(ledger, page, seen)
                 page = []
+        if not seen:
+            _require_never_filled(ledger, order.source)
         _commit(ledger, page, seen)
         _mark_gone(ledger)
+
+
+def _require_never_filled(ledger: Ledger, source: Path) -> None:
+    """Refuse to mark a whole archive as gone: a folder without a name is a share not mounted."""
+    known = ledger.number("SELECT count(*) FROM file")
+    if known:
+        raise UsageError(
+            f"{source} is empty and held {known} files before: is what belongs there mounted? "
+            "If it is to be empty, put a file there, or choose another --out"
+        )
 
 
 def _commit(ledger: Ledger, page: list[Found], seen: int) -> None:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from core.piqe import PiqeParams
 from tasks import ingest, probe
+from tasks.errors import UsageError
 from tasks.scoring import QualityParams
 from tests.faults import runs
 
@@ -184,3 +185,16 @@ def test_a_file_that_changes_while_it_is_read_is_set_aside(
     found, expected = runs.rows(out)["image4.png"], runs.rows(again)["image4.png"]
     assert found["status"] in ("ok", "flagged")
     assert found | {"slot": None} == expected | {"slot": None}
+
+
+def test_an_empty_source_that_held_files_is_taken_for_a_share_that_is_not_mounted(tiny, out):
+    before = runs.results(tiny, out)
+    kept = tiny.with_name("kept")
+    tiny.rename(kept)
+    tiny.mkdir()
+    with pytest.raises(UsageError, match=r"is empty and held 9 files before: .* mounted\?"):
+        runs.here(tiny, out)
+    tiny.rmdir()
+    kept.rename(tiny)
+    runs.here(tiny, out)
+    runs.assert_as_clean(out, before)

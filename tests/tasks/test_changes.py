@@ -1,7 +1,9 @@
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from tasks.changes import compare
+from tasks.changes import compare, snapshot
+from tasks.output import Output
 
 STATUSES = ("ok", "flagged", "quarantined", "skipped", "pending")
 
@@ -49,3 +51,12 @@ def test_an_item_that_left_the_source_is_gone_once():
     first, second = pa.Table.from_pylist([row]), pa.Table.from_pylist([left])
     assert [c.what for c in compare(first, second)] == ["gone from the source"]
     assert compare(second, second) == ()
+
+
+def test_a_table_that_cannot_be_read_is_none(tmp_path):
+    output = Output(tmp_path)
+    assert snapshot(output) is None
+    output.parquet.write_bytes(b"PAR1 cut off")
+    assert snapshot(output) is None
+    pq.write_table(pa.table({"path": ["a"]}), output.parquet)  # of another version, say
+    assert snapshot(output) is None
