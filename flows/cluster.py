@@ -172,6 +172,7 @@ def read_cluster(path: Path) -> dict[str, Any]:
             f"{path} must hold cluster_class, and may hold {', '.join(sorted(OPTIONAL))}; "
             f"got {sorted(map(str, config)) if isinstance(config, dict) else type(config).__name__}"
         )
+    _require_types(path, config)
     if adaptation := config.get("adapt_kwargs"):
         adaptation = ADAPTATION | adaptation
         least, most = adaptation["minimum"], adaptation.get("maximum")
@@ -182,6 +183,19 @@ def read_cluster(path: Path) -> dict[str, Any]:
             )
         config["adapt_kwargs"] = adaptation
     return config
+
+
+def _require_types(path: Path, config: dict[str, Any]) -> None:
+    """Refuse values of another kind; a name that is left empty is as one that is left out."""
+    for name in OPTIONAL & set(config):
+        value = config[name]
+        if value is None:
+            del config[name]
+        elif name == "patience":
+            if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+                raise UsageError(f"{path}: patience is a number of seconds above 0, got {value!r}")
+        elif not isinstance(value, dict):
+            raise UsageError(f"{path}: {name} holds names and values, got {value!r}")
 
 
 def require_fit(client: Any, source: Path | None, out: Path) -> None:  # noqa: ANN401

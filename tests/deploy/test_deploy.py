@@ -173,6 +173,7 @@ def test_dask_is_started_as_its_command_line_allows_and_over_tls():
         address = values.get("scheduler") or values.get("protocol")
         assert address.startswith("tls"), options
         assert values["dashboard"] is False
+        assert values["dashboard_address"] == "127.0.0.1:0"  # it would listen everywhere without
 
 
 def test_the_dask_cluster_fits_the_operators_own_definition():
@@ -219,7 +220,8 @@ def test_slurm_is_asked_for_workers_over_tls(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     options = file["cluster_kwargs"]
     # No job is handed in, and the scheduler keeps to this machine.
-    options |= {"n_workers": 0, "scheduler_options": {"host": "127.0.0.1", "dashboard": False}}
+    options |= {"n_workers": 0}
+    options["scheduler_options"] |= {"host": "127.0.0.1"}
     with SLURMCluster(**options) as slurm:
         script = slurm.job_script()
         assert slurm.scheduler_address.startswith("tls://127.0.0.1:")
@@ -235,6 +237,9 @@ def test_slurm_is_asked_for_workers_over_tls(tmp_path, monkeypatch):
 
     values = main.make_context("worker", worker[3:]).params
     assert values["scheduler"].startswith("tls://")
+    assert values["dashboard_address"] == "127.0.0.1:0"
+    hours, minutes = re.fullmatch(r"(\d+)h(\d+)m", values["lifetime"]).groups()
+    assert 60 * int(hours) + int(minutes) < 8 * 60 - 5  # the walltime, less the stagger
     assert (values["nthreads"], values["n_workers"], values["memory_limit"]) == (1, "8", "4.00GiB")
     for name in ("tls_ca_file", "tls_cert", "tls_key"):
         assert Path(values[name]).is_relative_to(tmp_path)

@@ -16,6 +16,7 @@ class Cluster:
     def __init__(self, folder, *options, protocol="tcp", **environment):
         self.folder, self.file = folder, folder / "scheduler.json"
         self.where = ("--host", f"{protocol}://127.0.0.1", "--no-dashboard")
+        self.where += ("--dashboard-address", "127.0.0.1:0")
         self.environment = {**os.environ, **environment}
         self.scheduler = self._start("scheduler", "--port", "0")
         self.workers = []

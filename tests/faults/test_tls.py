@@ -9,6 +9,7 @@ import sys
 
 import distributed
 import numpy as np
+import psutil
 import pytest
 import yaml
 from PIL import Image
@@ -58,6 +59,15 @@ def test_over_tls_the_results_are_those_of_a_direct_run(
     )
     assert ended.code == 0, ended
     runs.assert_as_clean(tmp_path / "o", tiny_clean)
+
+
+def test_no_socket_of_the_cluster_is_open_to_other_machines(cluster):
+    started = [cluster.scheduler, *cluster.workers]
+    processes = [psutil.Process(one.pid) for one in started]
+    processes += [child for one in processes for child in one.children(recursive=True)]
+    connections = [one for each in processes for one in each.net_connections(kind="inet")]
+    listening = {one.laddr.ip for one in connections if one.status == psutil.CONN_LISTEN}
+    assert listening == {"127.0.0.1"}
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,12 @@ def test_a_cluster_file_gives_the_same_table(scalemark, tmp_path):
     assert tables[0].equals(tables[1])
 
 
+def test_a_name_left_empty_is_as_one_left_out(tmp_path):
+    path = tmp_path / "cluster.yaml"
+    path.write_text("cluster_class: distributed.LocalCluster\ncluster_kwargs:\n")
+    assert cluster.read_cluster(path) == {"cluster_class": "distributed.LocalCluster"}
+
+
 @pytest.mark.parametrize(
     ("text", "word"),
     [
@@ -125,6 +131,9 @@ def test_a_cluster_file_gives_the_same_table(scalemark, tmp_path):
         ("cluster_class: distributed.LocalCluster\nadapt_kwargs: {minimum: 2}\n", "maximum None"),
         ("cluster_class: a.B\nadapt_kwargs: {minimum: 0, maximum: 2}\n", "minimum 0"),
         ("[1, 2]", "got list"),
+        ("cluster_class: a.B\npatience: 10 min\n", "seconds above 0, got '10 min'"),
+        ("cluster_class: a.B\nadapt_kwargs: [1, 2]\n", r"adapt_kwargs holds names .* \[1, 2\]"),
+        ("cluster_class: a.B\ncluster_kwargs: 3\n", "cluster_kwargs holds names"),
     ],
 )
 def test_a_cluster_file_that_does_not_fit_is_refused(tmp_path, text, word):
