@@ -60,7 +60,7 @@ def test_a_run_that_a_worker_started_finishes_too(archive, clean, tmp_path):
             )
 
         call("flows.cli", "deploy", archive, "--out", out)
-        call("prefect", "deployment", "run", "characterise/manual")
+        call("prefect", "deployment", "run", "characterise/nightly")
         words = ["worker", "start", "--pool", POOL, "--type", "process", "--run-once"]
         worker = subprocess.Popen(
             [sys.executable, "-m", "prefect", *words],
