@@ -35,7 +35,7 @@ class Fit:
     value: float
     """The objective there: weighted mean cross-entropy plus penalty."""
     kkt: float
-    """Largest entry of the minimum-norm subgradient there."""
+    """Largest entry of the minimum-norm subgradient there, for standardised columns."""
     iterations: int
     """Iterations; epochs of sag and saga; of one-vs-rest the most of any class."""
     passes: int

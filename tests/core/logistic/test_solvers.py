@@ -110,6 +110,35 @@ def test_badly_scaled_columns_converge(solver, form):
 
 
 @pytest.mark.parametrize("solver", ["lbfgs", "newton-cg", "newton-cholesky", "fista"])
+@pytest.mark.parametrize("scales", [[1e-7, 1e-7, 1e-7], [1.0, 1e12, 1.0], [1e-5, 2.0, 1e100]])
+def test_the_unit_of_a_column_does_not_move_the_end(solver, scales):
+    x, y = labelled(300, 3, 2)
+    weights = np.where(y == 0, 150 / (y == 0).sum(), 150 / (y == 1).sum())  # 0 is no bad start
+    fit = fit_logistic(sums(x * scales, y, weights), Penalty(), solver=solver)
+    plain = fit_logistic(sums(x, y, weights), Penalty(), solver=solver)
+    assert fit.reason == "converged"
+    assert fit.iterations == plain.iterations > 2
+    np.testing.assert_allclose(fit.theta[:, :-1] * scales, plain.theta[:, :-1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("penalty", [Penalty(l2=0.02), Penalty(l1=1e-9)])
+@pytest.mark.parametrize("solver", ["liblinear", "prox-newton", "fista"])
+def test_tiny_columns_are_judged_in_their_own_unit(solver, penalty):
+    x, y = labelled(300, 3, 2)
+    fit = fit_logistic(sums(x * 1e-7, y), penalty, solver=solver)
+    assert fit.theta[:, :-1].all()
+    assert literal_kkt(fit.theta, x * 1e-7, y, np.ones(300), penalty) <= 1e-6 + 1e-9
+
+
+def test_columns_a_million_spreads_from_zero_converge():
+    x, y = labelled(500, 2, 2)
+    near = fit_logistic(sums(x, y), Penalty(), tol=1e-9)
+    far = fit_logistic(sums(x + 1e6, y), Penalty())
+    assert far.reason == "converged"
+    np.testing.assert_allclose(far.theta[:, :-1], near.theta[:, :-1], atol=1e-5)
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "newton-cg", "newton-cholesky", "fista"])
 def test_columns_far_from_zero_converge(solver):
     x, y = labelled(500, 3, 3)
     near = fit_logistic(sums(x, y), Penalty(), tol=1e-9)
