@@ -229,10 +229,13 @@ class LogisticClassifier(Parameters):
         X: Given,
         y: Given,
         sample_weight: ArrayLike | None = None,
+        *,
+        groups: ArrayLike | None = None,
     ) -> tuple[Floats, Floats]:
         """Return the standard errors of `coef_` and `intercept_`, from the samples of the fit.
 
-        See `core.logistic.covariance.standard_errors`; weights count as repetitions.
+        See `core.logistic.covariance.standard_errors`; weights count as repetitions, and groups
+        make errors that are robust to what their samples have in common.
         """
         self._require_fitted()
         sums, classes = prepare([(X, y, sample_weight)], self.class_weight)
@@ -242,7 +245,7 @@ class LogisticClassifier(Parameters):
         objective = Objective(
             sums, penalty, fit_intercept=bool(self.fit_intercept), statistics=known
         )
-        errors = standard_errors(objective, self.result_)
+        errors = standard_errors(objective, self.result_, groups)
         return errors[:, :-1], errors[:, -1]
 
     def _require_same_samples(self, features: int, classes: NDArray[Any]) -> None:

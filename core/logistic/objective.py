@@ -119,7 +119,7 @@ class Objective:
         out[:, -1] = gradient[:, -1] if self.fit_intercept else 0.0
         return out
 
-    def _pull(self, gradient: Floats) -> Floats:
+    def pull(self, gradient: Floats) -> Floats:
         """Turn a derivative with respect to theta into one with respect to v."""
         return np.asarray(self._centred(gradient) * np.append(self.unit, 1.0))
 
@@ -146,7 +146,7 @@ class Objective:
         def apply(direction: Floats) -> Floats:
             self.passes += 1
             raw = product(self.theta_of(direction)) / self.weight
-            return self._pull(raw) + self.l2 * direction
+            return self.pull(raw) + self.l2 * direction
 
         return apply
 

@@ -22,6 +22,10 @@ class SeparationWarning(UserWarning):
     """The classes can be told apart without error: unpenalised coefficients have no optimum."""
 
 
+class CollinearWarning(UserWarning):
+    """Columns say the same and no penalty decides between them: coefficients are not unique."""
+
+
 class ConvergenceWarning(UserWarning):
     """The optimum was not reached to the tolerance."""
 
