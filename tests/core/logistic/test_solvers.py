@@ -130,6 +130,19 @@ def test_tiny_columns_are_judged_in_their_own_unit(solver, penalty):
     assert literal_kkt(fit.theta, x * 1e-7, y, np.ones(300), penalty) <= 1e-6 + 1e-9
 
 
+@pytest.mark.parametrize("solver", ["sag", "saga"])
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("scale", [1e-5, 1e-3, 1e3, 1e5])
+def test_slow_solvers_converge_where_all_columns_share_another_scale(solver, form, scale):
+    x, y = labelled(300, 3, 2)
+    penalty = Penalty(l2=1e-3 * scale**2)
+    fit = fit_logistic(sums(form(x * scale), y), penalty, solver=solver, max_iter=1000)
+    best = fit_logistic(sums(x * scale, y), penalty)
+    assert fit.reason == "converged"
+    np.testing.assert_allclose(fit.theta * [*3 * [scale], 1], best.theta * [*3 * [scale], 1],
+                               atol=1e-4)  # fmt: skip
+
+
 def test_columns_a_million_spreads_from_zero_converge():
     x, y = labelled(500, 2, 2)
     near = fit_logistic(sums(x, y), Penalty(), tol=1e-9)
