@@ -177,6 +177,16 @@ def test_the_cut_into_chunks_changes_nothing(solver, penalty, classes):
         np.testing.assert_allclose(fit.theta, whole.theta, atol=close)
 
 
+@pytest.mark.parametrize("solver", ["sag", "saga"])
+def test_at_the_default_tolerance_cuts_agree_to_its_hundredfold(solver):
+    x, y = labelled(2000, 6, 2)
+    whole = fit_logistic(sums(x, y), Penalty(l2=5e-4), solver=solver)
+    pieces = np.array_split(np.random.default_rng(0).permutation(2000), 50)
+    chunks = [Chunk(x[p], y[p], np.ones(len(p)), 2) for p in pieces]
+    fit = fit_logistic(InMemory(chunks), Penalty(l2=5e-4), solver=solver)
+    np.testing.assert_allclose(fit.theta, whole.theta, atol=1e-4)
+
+
 @pytest.mark.parametrize("solver", [n for n in SOLVERS if n != "liblinear"])
 def test_without_an_intercept(solver):
     x, y = labelled(300, 4, 3)
