@@ -11,7 +11,7 @@ from core.logistic.objective import Objective
 from core.logistic.penalty import Penalty
 from core.logistic.result import ConvergenceWarning, Fit, Reason, Run, SeparationWarning
 from core.logistic.separation import is_separated
-from core.logistic.solvers import AUTO, SOLVERS, choose, require_able
+from core.logistic.solvers import AUTO, FAR, SOLVERS, choose, require_able
 from core.logistic.statistics import Statistics
 from core.logistic.sums import InMemory, Sums
 
@@ -87,7 +87,8 @@ def fit_logistic(
     shape = (rows, known.mean.size + 1)
     local = isinstance(sums, InMemory)
     if solver == AUTO:
-        solver = choose(penalty.kind, shape[0] * shape[1], classes, local)
+        far = fit_intercept and known.distance > FAR
+        solver = choose(penalty.kind, shape[0] * shape[1], classes, local, far=far)
     chosen = require_able(solver, penalty.kind, shape[0] * shape[1], local)
     theta = np.zeros(shape) if start is None else np.array(start, dtype=np.float64)
     if theta.shape != shape:
