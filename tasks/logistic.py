@@ -87,7 +87,8 @@ def fit_logistic(
     model : LogisticClassifier
         What to fit; its solver must work from sums: not sag, saga or liblinear.
     x : (sample, feature) array
-        Features, chunked along the samples; what is chunked along the features is joined.
+        Features, chunked along the samples; what is chunked along the features is joined. Chunks
+        without samples are passed over.
     y : (sample,) array
         Labels; a class may be missing in some chunks.
     sample_weight : (sample,) array, optional
@@ -103,7 +104,7 @@ def fit_logistic(
     Raises
     ------
     ValueError
-        As `LogisticClassifier.fit`, and where the lengths differ.
+        As `LogisticClassifier.fit`, and where the lengths differ or are not known.
 
     Examples
     --------
@@ -115,7 +116,7 @@ def fit_logistic(
     True
     """
     pieces = _pieces(x, y, sample_weight)
-    ready = [delayed(checked)(*piece) for piece in pieces]
+    ready = [delayed(checked)(*piece, least=0) for piece in pieces]
     if persist:
         ready = list(hold(*ready))
     classes = union_of(compute(*map(delayed(_labels), ready)))
@@ -147,7 +148,7 @@ def predict_proba(model: LogisticClassifier, x: da.Array) -> da.Array:
 
 def _pieces(x: Any, y: Any, weights: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
     """Return delayed (x, y, weights) for every chunk of samples."""
-    features = da.asarray(getattr(x, "data", x))
+    features = _array("x", x)
     if features.ndim != 2:
         raise ValueError(f"x has {features.ndim} dimensions; (sample, feature) is needed")
     features = features.rechunk({1: -1})
@@ -156,13 +157,34 @@ def _pieces(x: Any, y: Any, weights: Any) -> list[tuple[Any, ...]]:  # noqa: ANN
         if values is None:
             columns.append([None] * features.numblocks[0])
             continue
-        array = da.asarray(values.data if isinstance(values, xr.DataArray) else values)
+        array = _array(name, values)
         if array.shape != (features.shape[0],):
             raise ValueError(
                 f"{name} has shape {array.shape}; ({features.shape[0]},), one each, is needed"
             )
         columns.append(array.rechunk((features.chunks[0],)).to_delayed())
     return list(zip(*columns, strict=True))
+
+
+def _array(name: str, values: Any) -> da.Array:  # noqa: ANN401
+    """Return a Dask array whose chunks are known; a table becomes its values."""
+    if isinstance(values, xr.DataArray):
+        values = values.data
+    elif hasattr(values, "to_dask_array"):
+        values = values.to_dask_array()
+    elif hasattr(values, "to_numpy"):
+        values = values.to_numpy()
+    if not isinstance(values, da.Array):
+        values = np.asarray(values)
+        # Dask cannot tell how large Python objects are.
+        values = da.from_array(values, chunks=-1 if values.dtype.hasobject else "auto")
+    array: da.Array = values
+    if np.isnan(array.shape).any():
+        raise ValueError(
+            f"{name} has chunks of unknown size, as filtered arrays and tables have; call "
+            f"{name}.compute_chunk_sizes() first, or {name}.to_dask_array(lengths=True) of a table"
+        )
+    return array
 
 
 def _tree(parts: list[Delayed], join: Callable[[list[Any]], Any]) -> Delayed:

@@ -8,7 +8,13 @@ from core.logistic.objective import Objective
 from core.logistic.path import Path, fit_path
 from core.logistic.penalty import Penalty
 from core.logistic.prepare import prepare
-from core.logistic.result import ConvergenceWarning, Fit, Reason, SeparationWarning
+from core.logistic.result import (
+    CollinearWarning,
+    ConvergenceWarning,
+    Fit,
+    Reason,
+    SeparationWarning,
+)
 from core.logistic.solvers import SOLVERS
 from core.logistic.statistics import Statistics
 from core.logistic.sums import InMemory, Sums
@@ -16,6 +22,7 @@ from core.logistic.sums import InMemory, Sums
 __all__ = [
     "SOLVERS",
     "Chunk",
+    "CollinearWarning",
     "ConvergenceWarning",
     "Fit",
     "InMemory",

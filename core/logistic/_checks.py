@@ -1,6 +1,7 @@
 """What may come as features, labels and weights, and the words for what may not."""
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,15 @@ from core.logistic._types import Floats, Given, Matrix, Reals
 _LISTED = 5
 
 
-def to_features(x: Given) -> Matrix:
+def to_features(x: Given, least: int = 1) -> Matrix:
     """Return (sample, feature) features as finite float32 or float64, C-ordered or CSR.
+
+    Parameters
+    ----------
+    x : (sample, feature) array_like or sparse
+        What came.
+    least : int
+        Samples that there must be: a chunk may have none.
 
     Raises
     ------
@@ -22,7 +30,7 @@ def to_features(x: Given) -> Matrix:
         If they are not two-dimensional, empty, complex, or hold NaN or infinity.
     """
     if sparse.issparse(x):
-        return _to_csr(x)
+        return _to_csr(x, least)
     array = np.asarray(x)
     _require_real(array.dtype)
     if array.ndim != 2:
@@ -31,7 +39,7 @@ def to_features(x: Given) -> Matrix:
             "your data with x.reshape(-1, 1) if it has a single feature or x.reshape(1, -1) if it "
             "is a single sample."
         )
-    _require_some(array.shape)
+    _require_some(array.shape, least)
     kind = array.dtype if array.dtype in (np.float32, np.float64) else np.float64
     array = np.ascontiguousarray(array, dtype=kind)
     step = max(1, 1_000_000 // array.shape[1])
@@ -41,11 +49,11 @@ def to_features(x: Given) -> Matrix:
     return array
 
 
-def _to_csr(x: Given) -> Matrix:
+def _to_csr(x: Given, least: int) -> Matrix:
     _require_real(x.dtype)
     if x.ndim != 2:
         raise ValueError(f"Expected 2D array, got {x.ndim}D sparse array instead")
-    _require_some(x.shape)
+    _require_some(x.shape, least)
     csr = sparse.csr_array(x)
     if csr.dtype not in (np.float32, np.float64):
         csr = csr.astype(np.float64)
@@ -62,8 +70,8 @@ def _require_real(dtype: np.dtype[Any]) -> None:
         raise ValueError("Complex data not supported: split it into real features")
 
 
-def _require_some(shape: tuple[int, ...]) -> None:
-    if shape[0] == 0:
+def _require_some(shape: tuple[int, ...], least: int) -> None:
+    if shape[0] < least:
         raise ValueError(f"Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is "
                          "required.")  # fmt: skip
     if shape[1] == 0:
@@ -86,6 +94,26 @@ def feature_names(x: Given) -> NDArray[Any] | None:
         return None
     names = np.asarray(columns, dtype=object)
     return names if len(names) and all(isinstance(name, str) for name in names) else None
+
+
+def names_of_all(chunks: Sequence[Given]) -> NDArray[Any] | None:
+    """Return the names that the columns of all chunks have.
+
+    Raises
+    ------
+    ValueError
+        If two chunks have other names or another order of them, or only some have names.
+    """
+    found = [feature_names(x) for x in chunks]
+    first = None if found[0] is None else list(found[0])
+    for n, names in enumerate(found):
+        if (None if names is None else list(names)) != first:
+            told = [list(some[:_LISTED]) if some is not None else "none" for some in (names, first)]
+            raise ValueError(
+                f"chunk {n} has the feature names {told[0]}, chunk 0 has {told[1]}; all chunks "
+                "must have the same columns in the same order"
+            )
+    return found[0]
 
 
 def require_same_names(fitted: NDArray[Any] | None, x: Given, who: str) -> None:
@@ -144,6 +172,8 @@ def to_labels(y: Given, samples: int) -> NDArray[Any]:
     if len(labels) != samples:
         raise ValueError(f"X has {samples} samples, y has {len(labels)}; one label each is needed")
     _require_real(labels.dtype)
+    if labels.dtype.kind == "O":
+        return _objects(labels)
     if labels.dtype.kind == "f":
         if not np.isfinite(labels).all():
             _refuse_not_finite("y", labels)
@@ -152,6 +182,15 @@ def to_labels(y: Given, samples: int) -> NDArray[Any]:
                 "Unknown label type: continuous. Labels must be classes: whole numbers, texts or "
                 "booleans; real numbers want a regression"
             )
+    return labels
+
+
+def _objects(labels: NDArray[Any]) -> NDArray[Any]:
+    """Return labels of Python objects if they are all texts, or all numbers."""
+    if any(one is None or one != one for one in labels):  # only NaN is unlike itself
+        raise ValueError("Input y contains NaN or None; drop the samples without a label first")
+    if len({isinstance(one, str) for one in labels}) > 1:
+        raise ValueError("y holds texts beside numbers; labels must be all of one kind")
     return labels
 
 

@@ -18,17 +18,18 @@ _ROOT_STEPS, _ROOT_PRECISION = 100, 1e-13
 
 @njit(nogil=True, cache=True, fastmath=FAST)
 def descend_quadratic(
-    hessian: Floats, gradient: Floats, v: Floats, l1: Floats, step: Floats, sweeps: int, tol: float
-) -> int:
+    hessian: Floats, gradient: Floats, v: Floats, l1: Floats, step: Floats, sweeps: int,
+    tols: Floats,
+) -> int:  # fmt: skip
     """Minimise g d + d H d / 2 + sum l1_j |v_j + d_j| over d; return the sweeps taken.
 
     `step` must be 0 and becomes d. Between two sweeps over all coordinates come up to ten over
-    those that are not at 0. It ends when a sweep over all changes no coordinate by more than tol
-    in units of the gradient.
+    those that are not at 0. It ends when a sweep over all changes no coordinate by more than its
+    tolerance, in units of the gradient.
     """
     slope, active, since = gradient.copy(), np.ones(gradient.size, np.bool_), 0
     for sweep in range(sweeps):
-        whole, largest = since == 0, 0.0
+        whole, moved = since == 0, False
         for j in range(slope.size):
             stiffness = hessian[j, j]
             if stiffness <= 0.0 or not (whole or active[j]):
@@ -38,11 +39,11 @@ def descend_quadratic(
             active[j] = new != 0.0 or l1[j] == 0.0
             if new != old:
                 step[j] += new - old
-                largest = max(largest, abs(new - old) * stiffness)
+                moved = moved or abs(new - old) * stiffness > tols[j]
                 slope += (new - old) * hessian[j]
-        if largest <= tol and whole:
+        if whole and not moved:
             return sweep + 1
-        since = 0 if largest <= tol or since >= _BETWEEN else since + 1
+        since = 0 if not moved or since >= _BETWEEN else since + 1
     return sweeps
 
 
@@ -69,7 +70,7 @@ def column_sums(
 @njit(nogil=True, cache=True, fastmath=FAST)
 def descend_columns(
     x: Compressed, curvature: Floats, gradient: Floats,
-    stiffness: Floats, w: Floats, l1: float, l2: float, free: bool, sweeps: int, tol: float,
+    stiffness: Floats, w: Floats, l1: float, l2: float, free: bool, sweeps: int, tols: Floats,
     step: Floats, logit: Floats,
 ) -> int:  # fmt: skip
     """Minimise the penalised quadratic of two classes over the step, column by column.
@@ -79,7 +80,7 @@ def descend_columns(
     """
     features, active, since = w.size - 1, np.ones(w.size - 1, np.bool_), 0
     for sweep in range(sweeps):
-        whole, largest = since == 0, 0.0
+        whole, moved = since == 0, False
         for j in range(features):
             h = stiffness[j] + l2
             if h <= 0.0 or not (whole or active[j]):
@@ -93,14 +94,14 @@ def descend_columns(
             active[j] = new != 0.0
             if new != old:
                 step[j] += new - old
-                largest = max(largest, abs(new - old) * h)
+                moved = moved or abs(new - old) * h > tols[j]
                 for q in range(start, stop):
                     logit[x.indices[q]] += (new - old) * x.data[q]
         if free:
-            largest = max(largest, _free_step(curvature, gradient, step, logit))
-        if largest <= tol and whole:
+            moved = _free_step(curvature, gradient, step, logit) > tols[features] or moved
+        if whole and not moved:
             return sweep + 1
-        since = 0 if largest <= tol or since >= _BETWEEN else since + 1
+        since = 0 if not moved or since >= _BETWEEN else since + 1
     return sweeps
 
 

@@ -92,6 +92,12 @@ class Chunk:
         kernels.probabilities(out)
         return out
 
+    def residuals(self, theta: Floats) -> Floats:
+        """Return the weights times (probability - truth), (row, sample)."""
+        out = self.logits(theta)
+        kernels.residuals(out, self.codes, self.weights)
+        return out
+
     def curvature(self, chances: Floats, direction: Floats) -> tuple[Floats]:
         """Return the Hessian of the summed loss times a direction, at the given probabilities."""
         if self.is_sparse:

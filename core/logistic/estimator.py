@@ -43,7 +43,8 @@ class LogisticClassifier(Parameters):
         Factors of the samples' weights by class.
     tol : float, default 1e-6
         The fit ends where the largest entry of the minimum-norm subgradient of the objective,
-        divided by C and by the sum of weights, is at most this.
+        divided by C and by the sum of weights, is at most this; the derivative by a coefficient
+        is divided by its column's standard deviation, so that the columns' units do not matter.
     max_iter : int or None, default None
         Iterations (epochs of sag and saga) at most; by default the solver's own limit.
     warm_start : bool, default False
@@ -140,7 +141,8 @@ class LogisticClassifier(Parameters):
         Parameters
         ----------
         chunks : iterable of (X, y) or (X, y, sample_weight)
-            As `fit` takes them; memory-mapped arrays stay on disk. A class may be missing in some.
+            As `fit` takes them; memory-mapped arrays stay on disk. A class may be missing in some,
+            and some may be empty; the columns of tables must have the same names in all.
             liblinear copies them into one.
 
         Returns
@@ -227,20 +229,36 @@ class LogisticClassifier(Parameters):
         X: Given,
         y: Given,
         sample_weight: ArrayLike | None = None,
+        *,
+        groups: ArrayLike | None = None,
     ) -> tuple[Floats, Floats]:
         """Return the standard errors of `coef_` and `intercept_`, from the samples of the fit.
 
-        See `core.logistic.covariance.standard_errors`; weights count as repetitions.
+        See `core.logistic.covariance.standard_errors`; weights count as repetitions, and groups
+        make errors that are robust to what their samples have in common.
         """
         self._require_fitted()
-        sums, _ = prepare([(X, y, sample_weight)], self.class_weight)
+        sums, classes = prepare([(X, y, sample_weight)], self.class_weight)
+        self._require_same_samples(sums.chunks[0].x.shape[1], classes)
         known = sums.statistics()
         penalty = Penalty.of(self.C, self.l1_ratio, known.weight)
         objective = Objective(
             sums, penalty, fit_intercept=bool(self.fit_intercept), statistics=known
         )
-        errors = standard_errors(objective, self.result_)
+        errors = standard_errors(objective, self.result_, groups)
         return errors[:, :-1], errors[:, -1]
+
+    def _require_same_samples(self, features: int, classes: NDArray[Any]) -> None:
+        if features != self.n_features_in_:
+            raise ValueError(
+                f"X has {features} features, the fit had {self.n_features_in_}; standard errors "
+                "need the samples of the fit"
+            )
+        if classes.tolist() != self.classes_.tolist():
+            raise ValueError(
+                f"y has the classes {classes.tolist()}, the fit had {self.classes_.tolist()}; "
+                "standard errors need the samples of the fit"
+            )
 
     @property
     def _one_vs_rest(self) -> bool:
@@ -252,9 +270,9 @@ class LogisticClassifier(Parameters):
 
     def _fit(self, parts: list[tuple[Given, ...]]) -> Self:
         self._check_parameters()
+        names = checks.names_of_all([part[0] for part in parts]) if parts else None
         sums, classes = prepare(parts, self.class_weight)
         self.fit_sums(sums, classes)
-        names = checks.feature_names(parts[0][0]) if parts else None
         if names is not None:
             self.feature_names_in_ = names
         elif hasattr(self, "feature_names_in_"):

@@ -11,9 +11,11 @@ from core.logistic.objective import Objective
 from core.logistic.penalty import Penalty
 from core.logistic.result import ConvergenceWarning, Fit, Reason, Run, SeparationWarning
 from core.logistic.separation import is_separated
-from core.logistic.solvers import AUTO, SOLVERS, choose, require_able
+from core.logistic.solvers import AUTO, FAR, SOLVERS, choose, require_able
 from core.logistic.statistics import Statistics
 from core.logistic.sums import InMemory, Sums
+
+_LARGEST = 1e140
 
 
 def fit_logistic(
@@ -40,7 +42,8 @@ def fit_logistic(
     fit_intercept : bool
         Whether there are intercepts.
     tol : float
-        Largest entry of the minimum-norm subgradient of the mean objective at which to stop.
+        Largest entry of the minimum-norm subgradient of the mean objective at which to stop, each
+        over its column's standard deviation.
     max_iter : int, optional
         Iterations at most; by default what `SOLVERS` says.
     start : (row, feature + 1) array, optional
@@ -56,7 +59,10 @@ def fit_logistic(
     Raises
     ------
     ValueError
-        If the solver cannot do what is asked, a class has no weight, or the start's shape is wrong.
+        If the solver cannot do what is asked, a class has no weight, the start's shape is wrong,
+        or the squares of a column overflow or vanish.
+    FloatingPointError
+        If a solver ends at coefficients that are not finite.
 
     Warns
     -----
@@ -76,11 +82,13 @@ def fit_logistic(
     known = statistics or sums.statistics()
     classes = known.class_weight.size
     require_classes(known)
+    require_size(known)
     rows = 1 if classes == 2 else classes
     shape = (rows, known.mean.size + 1)
     local = isinstance(sums, InMemory)
     if solver == AUTO:
-        solver = choose(penalty.kind, shape[0] * shape[1], classes, local)
+        far = fit_intercept and known.distance > FAR
+        solver = choose(penalty.kind, shape[0] * shape[1], classes, local, far=far)
     chosen = require_able(solver, penalty.kind, shape[0] * shape[1], local)
     theta = np.zeros(shape) if start is None else np.array(start, dtype=np.float64)
     if theta.shape != shape:
@@ -103,8 +111,14 @@ def _one(objective: Objective, solver: str, tol: float, max_iter: int, theta: Fl
     point = SOLVERS[solver].run(objective, objective.v_of(theta), run)
     separated = objective.penalty.kind == "none" and is_separated(objective, point)
     assert run.reason is not None
+    theta = objective.centred(point.theta)
+    if not np.isfinite(theta).all():
+        raise FloatingPointError(
+            f"{solver} left the range of floating-point numbers: take another unit for columns or "
+            "weights, or a stronger penalty"
+        )
     return Fit(
-        theta=objective.centred(point.theta),
+        theta=theta,
         value=point.value,
         kkt=point.kkt,
         iterations=run.iterations,
@@ -147,11 +161,27 @@ def require_classes(known: Statistics) -> None:
     """Refuse data in which fewer than two classes, or not all of those named, have weight."""
     if known.weight <= 0.0:
         raise ValueError("all sample weights are zero; at least 2 classes need weight")
+    if not 0.0 < 1.0 / known.weight < np.inf:
+        raise ValueError(
+            f"the sample weights sum to {known.weight:.2g}, out of range; scale them by a constant"
+        )
     there = int((known.class_weight > 0.0).sum())
     if there < 2 or there < known.class_weight.size:
         raise ValueError(
             f"{there} of {known.class_weight.size} classes have samples with weight above 0; at "
             "least 2 classes are needed and each needs samples"
+        )
+
+
+def require_size(known: Statistics) -> None:
+    """Refuse columns whose squares leave the range of floating-point numbers."""
+    largest = known.extent
+    off = np.flatnonzero((largest > 0.0) & ((largest < 1.0 / _LARGEST) | (largest > _LARGEST)))
+    if off.size:
+        raise ValueError(
+            f"column {off[0]} has values of up to {largest[off[0]]:.2g} in size; their squares "
+            f"cannot be summed: between {1.0 / _LARGEST:g} and {_LARGEST:g} is allowed (or all 0), "
+            "choose another unit"
         )
 
 

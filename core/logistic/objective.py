@@ -10,6 +10,9 @@ from core.logistic.penalty import Penalty
 from core.logistic.statistics import Statistics
 from core.logistic.sums import Sums
 
+_LEAST_SPREAD = 1e-9
+"""Of a column in units of its mean: what is less cannot be told from rounding."""
+
 
 @dataclass(frozen=True)
 class Point:
@@ -24,7 +27,7 @@ class Point:
     gradient: Floats
     """(row, feature + 1) derivative of its smooth part with respect to v."""
     kkt: float
-    """Largest entry of the minimum-norm subgradient with respect to theta: 0 at the optimum."""
+    """Largest entry of the minimum-norm subgradient for standardised columns: 0 at the optimum."""
 
 
 class Objective:
@@ -34,7 +37,10 @@ class Objective:
 
     Solvers move v: W = D v, b = v_0 - W mean, where D_j = 1 / sqrt(h var_j + l2) and h is the
     curvature of the loss at 0. This changes no value of F, only how round its contours are:
-    columns of other units, or far from 0, converge as others do.
+    columns of other units, or up to a million of their spreads from 0, converge as others do
+    (farther off the sums lose the digits that would tell them from their mean). The end is judged
+    in such coordinates too: each derivative over its column's standard deviation, which is that of
+    the coefficient of the standardised column, whatever the column's unit.
 
     Parameters
     ----------
@@ -71,6 +77,9 @@ class Objective:
         size = known.variance + (0.0 if self.fit_intercept else known.mean**2)
         stiff = curvature * size + self.penalty.l2
         self.unit = 1.0 / np.sqrt(np.where(stiff > 0.0, stiff, 1.0))
+        spread = np.maximum(np.sqrt(size), _LEAST_SPREAD * np.abs(known.mean))
+        self.spread = np.where(spread > 0.0, spread, 1.0)
+        self.judged = np.append(self.unit * self.spread, 1.0)
         self.l1 = np.append(self.penalty.l1 * self.unit, 0.0)
         self.l2 = np.append(self.penalty.l2 * self.unit**2, 0.0)
 
@@ -103,12 +112,16 @@ class Objective:
         turn[-1, -1] = 1.0 if self.fit_intercept else 0.0
         return turn
 
-    def _pull(self, gradient: Floats) -> Floats:
-        """Turn a derivative with respect to theta into one with respect to v."""
+    def _centred(self, gradient: Floats) -> Floats:
+        """Turn a derivative with respect to theta into one where the mean column is held."""
         out = np.empty(self.shape)
-        out[:, :-1] = self.unit * (gradient[:, :-1] - np.outer(gradient[:, -1], self.center))
+        out[:, :-1] = gradient[:, :-1] - np.outer(gradient[:, -1], self.center)
         out[:, -1] = gradient[:, -1] if self.fit_intercept else 0.0
         return out
+
+    def pull(self, gradient: Floats) -> Floats:
+        """Turn a derivative with respect to theta into one with respect to v."""
+        return np.asarray(self._centred(gradient) * np.append(self.unit, 1.0))
 
     def evaluate(self, v: Floats) -> Point:
         """Return value, gradient and KKT distance, in one pass over the data."""
@@ -118,14 +131,12 @@ class Objective:
 
     def point(self, v: Floats, theta: Floats, loss: Floats, gradient: Floats) -> Point:
         """Return the point whose summed loss and gradient with respect to theta are known."""
-        gradient = gradient / self.weight
+        gradient = self._centred(gradient / self.weight)
         weights = theta[:, :-1]
-        distance = self.penalty.subgradient_distance(weights, gradient[:, :-1])
-        kkt = float(distance.max(initial=0.0))
-        if self.fit_intercept:
-            kkt = max(kkt, float(np.abs(gradient[:, -1]).max()))
+        distance = self.penalty.subgradient_distance(weights, gradient[:, :-1]) / self.spread
+        kkt = max(float(distance.max(initial=0.0)), float(np.abs(gradient[:, -1]).max()))
         value = float(loss) / self.weight + self.penalty.value(weights)
-        smooth = self._pull(gradient) + self.l2 * v
+        smooth = gradient * np.append(self.unit, 1.0) + self.l2 * v
         return Point(v, theta, value, smooth, kkt if np.isfinite(value) else np.inf)
 
     def linearise(self, point: Point) -> Callable[[Floats], Floats]:
@@ -135,7 +146,7 @@ class Objective:
         def apply(direction: Floats) -> Floats:
             self.passes += 1
             raw = product(self.theta_of(direction)) / self.weight
-            return self._pull(raw) + self.l2 * direction
+            return self.pull(raw) + self.l2 * direction
 
         return apply
 

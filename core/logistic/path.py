@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from core.checks import require_number
 from core.logistic._types import Floats
 from core.logistic.fit import fit_logistic, require_classes
 from core.logistic.penalty import Penalty
@@ -46,8 +48,8 @@ def fit_path(
     sums : Sums
         The data, such as `prepare` returns.
     c : array_like or int
-        Inverse strengths as in `Penalty.of`; or how many, spread over four decades from the
-        largest at which all coefficients are 0 (from 1e-2 where there is no L1 part).
+        Inverse strengths as in `Penalty.of`, or one; an integer is how many, spread over four
+        decades from the largest at which all coefficients are 0 (from 1e-2 without an L1 part).
     l1_ratio, solver, fit_intercept, tol, max_iter
         As in `LogisticClassifier`.
 
@@ -64,14 +66,17 @@ def fit_path(
     >>> np.count_nonzero(path.theta[:, 0, :-1], axis=1).tolist()
     [0, 2, 2]
     """
+    require_number("l1_ratio", l1_ratio, 0.0, 1.0)
     known = sums.statistics()
     require_classes(known)
-    if isinstance(c, int):
+    if isinstance(c, Integral):
+        if c < 1:
+            raise ValueError(f"c, a number of fits, must be 1 or more, got {c}")
         first = largest_empty(sums, known, l1_ratio, fit_intercept) if l1_ratio > 0.0 else 1e-2
-        strengths = first * np.logspace(0.0, _DECADES, c)
+        strengths = first * np.logspace(0.0, _DECADES, int(c))
     else:
-        strengths = np.sort(np.asarray(c, dtype=np.float64))
-    if strengths.size == 0 or not (strengths > 0.0).all():
+        strengths = np.sort(np.atleast_1d(np.asarray(c, dtype=np.float64)))
+    if strengths.ndim != 1 or strengths.size == 0 or not (strengths > 0.0).all():
         raise ValueError(f"c must hold numbers above 0, got {strengths}")
     fits: list[Fit] = []
     for strength in strengths:

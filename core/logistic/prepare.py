@@ -23,7 +23,8 @@ def prepare(
     Parameters
     ----------
     chunks : iterable of (X, y) or (X, y, sample_weight)
-        (sample, feature) features, (sample,) labels, (sample,) weights of 0 or more.
+        (sample, feature) features, (sample,) labels, (sample,) weights of 0 or more. What has no
+        samples is passed over.
     class_weight : mapping, "balanced" or None
         Factors of the weights by class; "balanced" lets every class weigh the same.
 
@@ -45,12 +46,14 @@ def prepare(
     >>> classes.tolist(), sums.statistics().class_weight.tolist()
     (['a', 'b'], [1.0, 2.0])
     """
-    parts = [checked(*chunk) for chunk in chunks]
-    if not parts:
+    given = list(chunks)
+    if not given:
         raise ValueError("there are no chunks; at least one (X, y) is needed")
+    parts = [checked(*chunk, least=1 if len(given) == 1 else 0) for chunk in given]
     widths = {features.shape[1] for features, _, _ in parts}
     if len(widths) > 1:
         raise ValueError(f"chunks have {sorted(widths)} features; all must have the same")
+    parts = [part for part in parts if len(part[1])]
     classes = union_of([labels for _, labels, _ in parts])
     codes = [coded(labels, classes) for _, labels, _ in parts]
     weights = [weight for _, _, weight in parts]
@@ -59,9 +62,9 @@ def prepare(
     return InMemory(_chunks(parts, codes, factors)), classes
 
 
-def checked(x: Given, y: Given, sample_weight: Given = None) -> Checked:
-    """Return checked features, labels and weights of one piece."""
-    features = checks.to_features(x)
+def checked(x: Given, y: Given, sample_weight: Given = None, *, least: int = 1) -> Checked:
+    """Return checked features, labels and weights of one piece of `least` samples or more."""
+    features = checks.to_features(x, least)
     labels = checks.to_labels(y, features.shape[0])
     return features, labels, checks.to_weights(sample_weight, features.shape[0])
 
@@ -123,12 +126,21 @@ def union_of(labels: Sequence[NDArray[Any]]) -> NDArray[Any]:
     Raises
     ------
     ValueError
-        If there is only one class.
+        If there are no labels, there is only one class, or some are texts and others numbers.
     """
-    classes = np.unique(np.concatenate([np.unique(part) for part in labels]))
+    parts = [part for part in labels if len(part)]
+    if not parts:
+        raise ValueError("no chunk has samples; at least 2 are needed")
+    if len({_are_texts(part) for part in parts}) > 1:
+        raise ValueError("some chunks have texts as labels, others numbers; all must be of a kind")
+    classes = np.unique(np.concatenate([np.unique(part) for part in parts]))
     if len(classes) < 2:
         raise ValueError(
             "a classifier needs samples of at least 2 classes, but the data contains only one "
             f"class: {classes[0]!r}"
         )
     return classes
+
+
+def _are_texts(labels: NDArray[Any]) -> bool:
+    return labels.dtype.kind in "US" or isinstance(labels[0], str)

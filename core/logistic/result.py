@@ -22,6 +22,10 @@ class SeparationWarning(UserWarning):
     """The classes can be told apart without error: unpenalised coefficients have no optimum."""
 
 
+class CollinearWarning(UserWarning):
+    """Columns say the same and no penalty decides between them: coefficients are not unique."""
+
+
 class ConvergenceWarning(UserWarning):
     """The optimum was not reached to the tolerance."""
 
@@ -35,7 +39,7 @@ class Fit:
     value: float
     """The objective there: weighted mean cross-entropy plus penalty."""
     kkt: float
-    """Largest entry of the minimum-norm subgradient there."""
+    """Largest entry of the minimum-norm subgradient there, for standardised columns."""
     iterations: int
     """Iterations; epochs of sag and saga; of one-vs-rest the most of any class."""
     passes: int

@@ -35,6 +35,12 @@ class Statistics:
         variance[variance <= (1e-14 * self.mean) ** 2] = 0.0
         return variance
 
+    @property
+    def distance(self) -> float:
+        """Largest distance of a column from 0, in units of its spread."""
+        spread = np.sqrt(self.variance)
+        return float((np.abs(self.mean) / np.where(spread > 0.0, spread, np.inf)).max(initial=0.0))
+
     def __add__(self, other: "Statistics") -> "Statistics":
         """Join two sets by the pairwise update of Chan, Golub and LeVeque (1979)."""
         total = self.weight + other.weight

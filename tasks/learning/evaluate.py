@@ -102,7 +102,7 @@ def evaluate(data: Data, fit: Fit, folds: int, seed: int) -> dict[str, Any]:
             ).mean(axis=1)
         )
     right = chances.argmax(axis=1) == data.label
-    bins = measure.calibration(chances.max(axis=1), right)
+    bins = measure.calibration(chances.max(axis=1), right, data.group)
     counts = np.bincount(data.label)
     found = {
         "items": int(data.label.size),
@@ -149,15 +149,14 @@ def share(right: NDArray[np.bool_], group: Whole) -> dict[str, float]:
     >>> found["value"], round(found["low"], 2), round(found["high"], 2)
     (0.75, 0.26, 0.96)
     """
-    number = measure.independent_number(right, group)
-    low, high = measure.wilson(float(right.mean()) * number, number)
+    low, high = measure.grouped_interval(right, group)
     return {
         "value": float(right.mean()),
         "low": low,
         "high": high,
         "right": int(right.sum()),
         "number": int(right.size),
-        "independent": number,
+        "independent": measure.independent_number(right, group),
     }
 
 

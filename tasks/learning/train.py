@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from core.design import learn_design
 from core.form import FORM
-from core.logistic import LogisticClassifier
+from core.logistic import CollinearWarning, LogisticClassifier
 from core.rule import LinearRule
 from tasks import progress, session
 from tasks.batches import Order
@@ -192,13 +192,21 @@ def _solve(
 
 
 def _coefficient_errors(data: Data, rule: LinearRule, params: TrainParams) -> Any:  # noqa: ANN401
-    """Return the (label, column) standard errors, one row for two labels; None where undefined."""
+    """Return the (label, column) standard errors, one row for two labels; None where undefined.
+
+    The larger of the model's own and those robust to groups: these are too small for few groups.
+    """
     columns = rule.design.columns(data.values)
     fitted, _ = _solve(columns, data.label, params)
     try:
-        return fitted.standard_errors(columns, data.label)[0].tolist()
-    except ValueError:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", CollinearWarning)
+            own, _ = fitted.standard_errors(columns, data.label)
+            robust, _ = fitted.standard_errors(columns, data.label, groups=data.group)
+    except (ValueError, CollinearWarning):
         return None
+    grouped = np.unique(data.group).size < data.group.size
+    return (np.maximum(own, robust) if grouped else own).tolist()
 
 
 def _dropped(rule: LinearRule) -> tuple[str, ...]:

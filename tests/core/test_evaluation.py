@@ -45,16 +45,60 @@ def test_more_folds_than_groups_are_refused():
         measure.grouped_folds([0, 1, 0], [0, 1, 1], 3)
 
 
-def test_independent_number_is_the_literal_design_effect():
+def test_independent_number_is_the_literal_robust_variance():
     generator = np.random.default_rng(0)
     group = np.repeat(np.arange(20), 5)
     right = generator.random(100) < np.repeat(generator.random(20), 5)
     share = right.mean()
     totals = [sum(right[group == g] - share) for g in range(20)]
-    variance = sum(t * t for t in totals) * 20 / 19 / 100**2
+    variance = sum(t * t / (1 - 5 / 100) for t in totals) / 100**2
     expected = share * (1 - share) / variance
     np.testing.assert_allclose(measure.independent_number(right, group), expected)
     assert expected < 60
+
+
+def test_a_group_that_outweighs_the_others_counts_by_the_correlation():
+    # The share is nearly that group's own, so that its residual is small whatever it is.
+    sizes, rights = np.array([400, 10, 10, 10]), np.array([280, 2, 9, 6])
+    group = np.repeat(np.arange(4), sizes)
+    right = np.concatenate([np.arange(n) < k for n, k in zip(sizes, rights, strict=True)])
+    square = np.array([(r - right.mean()) ** 2 for r in right])
+    means = np.repeat(rights / sizes, sizes)
+    within = ((right - means) ** 2).sum() / (430 - 4)
+    between = (square.sum() - ((right - means) ** 2).sum()) / 3
+    usual = (430 - (sizes**2).sum() / 430) / 3
+    correlation = (between - within) / (between + (usual - 1) * within)
+    expected = 430 / (1 + ((sizes**2).sum() / 430 - 1) * correlation)
+    np.testing.assert_allclose(measure.independent_number(right, group), expected)
+
+
+GROUPS = [[50] * 2, [50] * 3, [50] * 5, [400] + [10] * 7, [200, 100, 50, 25, 10, 5], [1] * 60]
+
+
+@pytest.mark.parametrize("sizes", GROUPS, ids=lambda sizes: f"{len(sizes)} of {max(sizes)}")
+@pytest.mark.parametrize("within", [0.05, 0.2, 0.5])
+def test_the_interval_covers_the_share_as_often_as_it_says(sizes, within):
+    generator = np.random.default_rng(0)
+    group, share, strength = np.repeat(np.arange(len(sizes)), sizes), 0.7, 1 / within - 1
+    covered = 0
+    for _ in range(600):
+        own = generator.beta(share * strength, (1 - share) * strength, len(sizes))
+        low, high = measure.grouped_interval(generator.random(group.size) < own[group], group)
+        covered += low <= share <= high
+    # One group of 400 that hangs together weakly is the worst: seven of ten hardly show how much.
+    assert covered / 600 >= (0.85 if (max(sizes), within) == (400, 0.05) else 0.9)
+
+
+def test_the_interval_of_single_items_is_wilson_s_and_few_groups_widen_it():
+    right = np.arange(30) < 21
+    alone = measure.grouped_interval(right, np.arange(30))
+    number = measure.independent_number(right, np.arange(30))
+    assert alone == measure.wilson(0.7 * number, number)
+    # Two folders of the same accuracy do not make all their items independent.
+    low, high = measure.grouped_interval(np.tile(np.arange(100) < 70, 2), np.repeat([0, 1], 100))
+    assert high - low > 0.6
+    assert measure.grouped_interval(np.ones(9), np.repeat([0, 1, 2], 3)) == measure.wilson(3, 3)
+    assert measure.grouped_interval(right, np.zeros(30)) == measure.wilson(0.7, 1)
 
 
 def test_groups_of_twins_count_once_and_single_items_never_more_than_once():
@@ -90,6 +134,14 @@ def test_calibration_is_scikit_learn_s_curve():
     np.testing.assert_allclose([one.told for one in bins], mean)
     weights = np.array([one.number for one in bins]) / 400
     np.testing.assert_allclose(measure.calibration_error(bins), weights @ np.abs(share - mean))
+
+
+def test_calibration_minds_the_groups():
+    told, right = np.full(60, 0.75), np.arange(60) % 3 > 0
+    [alone] = measure.calibration(told, right)
+    [twins] = measure.calibration(told.repeat(8), right.repeat(8), np.arange(60).repeat(8))
+    np.testing.assert_allclose(twins.interval, alone.interval, atol=0.01)
+    assert twins.number == 480
 
 
 def test_only_a_feature_that_is_used_costs_when_it_is_shuffled():

@@ -89,6 +89,30 @@ def test_bad_requests_are_refused(model, x, y, words):
         fit_logistic(model, da.from_array(values, chunks=5), np.arange(y) % 2)
 
 
+def test_chunks_of_unknown_size_are_refused_and_empty_ones_passed_over():
+    x, y = made(200)
+    keep = da.from_array(np.arange(200) >= 50, chunks=50)
+    some, labels = da.from_array(x, chunks=(50, 4))[keep], da.from_array(y, chunks=50)[keep]
+    with pytest.raises(ValueError, match=r"x has chunks of unknown size.*x.compute_chunk_sizes"):
+        fit_logistic(LogisticClassifier(), some, labels)
+    some.compute_chunk_sizes()
+    with pytest.raises(ValueError, match=r"y has chunks of unknown size"):
+        fit_logistic(LogisticClassifier(), some, labels)
+    labels.compute_chunk_sizes()
+    assert 0 in some.chunks[0]
+    model = fit_logistic(LogisticClassifier(tol=1e-11), some, labels)
+    whole = LogisticClassifier(tol=1e-11).fit(x[50:], y[50:])
+    np.testing.assert_allclose(model.coef_, whole.coef_, atol=1e-10)
+
+
+def test_a_table_may_come_as_features():
+    pandas = pytest.importorskip("pandas")
+    x, y = made(100)
+    table, labels = pandas.DataFrame(x, columns=list("abcd")), pandas.Series(y)
+    model = fit_logistic(LogisticClassifier(), table, labels)
+    np.testing.assert_allclose(model.coef_, LogisticClassifier().fit(x, y).coef_, atol=1e-9)
+
+
 def test_nan_in_one_chunk_and_a_single_class_are_refused():
     x = np.ones((10, 2))
     with pytest.raises(ValueError, match="only one class"):

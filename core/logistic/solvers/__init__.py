@@ -1,5 +1,5 @@
 """The solvers, and what each can do."""
 
-from core.logistic.solvers.registry import AUTO, SOLVERS, Solver, choose, require_able, table
+from core.logistic.solvers.registry import AUTO, FAR, SOLVERS, Solver, choose, require_able, table
 
-__all__ = ["AUTO", "SOLVERS", "Solver", "choose", "require_able", "table"]
+__all__ = ["AUTO", "FAR", "SOLVERS", "Solver", "choose", "require_able", "table"]

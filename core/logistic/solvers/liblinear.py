@@ -48,9 +48,11 @@ def joined(parts: Sequence[Chunk]) -> Chunk:
     """Return one chunk of all, copied if there are several."""
     if len(parts) == 1:
         return parts[0]
-    stack = sparse.vstack if parts[0].is_sparse else np.concatenate
-    x = stack([part.x for part in parts])
-    x = sparse.csr_array(x) if parts[0].is_sparse else x
+    x: Matrix
+    if any(part.is_sparse for part in parts):
+        x = sparse.csr_array(sparse.vstack([sparse.csr_array(part.x) for part in parts]))
+    else:
+        x = np.concatenate([part.x for part in parts])
     codes = np.concatenate([part.codes for part in parts])
     weights = np.concatenate([part.weights for part in parts])
     return Chunk(x, codes, weights, parts[0].classes)
@@ -78,7 +80,7 @@ def _along_columns(objective: Objective, chunk: Chunk, start: Floats, run: Run) 
         if run.see(point):
             return point
         step, logit = np.zeros(theta.size), np.zeros(len(chunk.codes))
-        wanted = max(0.3 * point.kkt, 0.1 * run.tol)
+        wanted = max(0.3 * point.kkt, 0.1 * run.tol) * np.append(objective.spread, 1.0)
         descent.descend_columns(
             compressed(x), curvature, gradient, stiffness, theta[0], penalty.l1,
             penalty.l2, objective.fit_intercept, _SWEEPS, wanted, step, logit,

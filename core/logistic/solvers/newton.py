@@ -29,6 +29,8 @@ def newton_cholesky(objective: Objective, start: Floats, run: Run) -> Point:
 def prox_newton(objective: Objective, start: Floats, run: Run) -> Point:
     """Minimise any objective by Newton steps whose quadratic keeps the penalty's kinks.
 
+    Without kinks they are those of `newton_cholesky`.
+
     References
     ----------
     J. D. Lee, Y. Sun, M. A. Saunders, "Proximal Newton-type methods for minimizing composite
@@ -38,7 +40,7 @@ def prox_newton(objective: Objective, start: Floats, run: Run) -> Point:
     def step(objective: Objective, point: Point, hessian: Floats) -> Floats:
         return _descent_step(objective, point, hessian, run.tol)
 
-    return _newton(objective, start, run, step)
+    return _newton(objective, start, run, step if objective.penalty.l1 > 0.0 else cholesky_step)
 
 
 def _newton(objective: Objective, start: Floats, run: Run, direction: Direction) -> Point:
@@ -87,8 +89,7 @@ def _descent_step(objective: Objective, point: Point, hessian: Floats, tol: floa
     rows = objective.rows
     # The closer to the optimum, the more exactly is the quadratic solved: quadratic convergence.
     wanted = max(1e-3 * point.kkt * min(1.0, 10.0 * point.kkt), 1e-3 * tol)
-    wanted *= float(objective.unit.min(initial=1.0))
     gradient, v = point.gradient.ravel(), point.v.ravel()
-    l1 = np.tile(objective.l1, rows)
-    descend_quadratic(hessian, gradient, v, l1, step, _MOST_SWEEPS, wanted)
+    l1, tols = np.tile(objective.l1, rows), np.tile(wanted * objective.judged, rows)
+    descend_quadratic(hessian, gradient, v, l1, step, _MOST_SWEEPS, tols)
     return step.reshape(objective.shape)

@@ -15,6 +15,8 @@ from core.logistic.solvers.newton_cg import newton_cg
 from core.logistic.solvers.sag import sag, saga
 
 AUTO = "auto"
+FAR = 1e6
+"""Spreads from 0 beyond which a Hessian of columns that are not centred has lost its digits."""
 _SMALL = 1500
 """Parameters up to which the whole Hessian is the fastest way."""
 
@@ -70,9 +72,11 @@ SOLVERS: dict[str, Solver] = {
 }  # fmt: skip
 
 
-def choose(penalty: Kind, parameters: int, classes: int, local: bool) -> str:
-    """Return the solver that suits a problem."""
+def choose(penalty: Kind, parameters: int, classes: int, local: bool, *, far: bool = False) -> str:
+    """Return the solver that suits a problem; `far`, if columns lie farther from 0 than `FAR`."""
     smooth = penalty in _SMOOTH
+    if smooth and far:
+        return "newton-cg"
     if parameters <= _SMALL:
         return "newton-cholesky" if smooth else "prox-newton"
     if smooth:

@@ -14,7 +14,7 @@ from core.logistic.result import Reason, Run
 from core.logistic.sums import InMemory
 
 _UNLIKE = 30.0
-"""Ratio of the columns' extents from which on each gets a step of its own."""
+"""Ratio of the columns' extents, the intercept's 1 among them, from which on each has its step."""
 _BOLDNESS = {
     ("sag", "dense"): 1.0,
     ("saga", "dense"): 0.4,
@@ -66,6 +66,7 @@ class _Epochs:
         self.scale = self.samples / objective.weight
         extent = objective.statistics.extent
         used = extent[extent > 0.0]
+        used = np.append(used, 1.0) if objective.fit_intercept else used
         unlike = used.size > 0 and used.max() > _UNLIKE * used.min()
         unit = np.where(extent > 0.0, 1.0 / np.where(extent > 0.0, extent, 1.0), 1.0)
         self.unit = np.append(unit if unlike else np.ones(extent.size), 1.0)

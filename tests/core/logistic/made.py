@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import logsumexp
 
-from core.logistic import Chunk, InMemory
+from core.logistic import Chunk, InMemory, Penalty
 
 
 def labelled(samples, features, classes, seed=0):
@@ -31,18 +31,21 @@ def literal_objective(theta, x, y, weights, penalty):
 
 
 def literal_kkt(theta, x, y, weights, penalty):
-    """The largest entry of the minimum-norm subgradient, by central differences of the loss."""
-    from core.logistic import Penalty
-
+    """The largest entry of the minimum-norm subgradient over the coefficients of standardised
+    columns, by central differences of the loss."""
+    mean = np.average(x, axis=0, weights=weights)
+    spread = np.sqrt(np.average((x - mean) ** 2, axis=0, weights=weights))
+    free = theta[:, -1] + theta[:, :-1] @ mean
+    theta, z = np.column_stack([theta[:, :-1] * spread, free]), (x - mean) / spread
     slope = np.zeros_like(theta)
     for at in np.ndindex(theta.shape):
         ends = []
         for sign in (1, -1):
             moved = theta.copy()
             moved[at] += sign * 1e-5
-            ends.append(literal_objective(moved, x, y, weights, Penalty()))
+            ends.append(literal_objective(moved, z, y, weights, Penalty()))
         slope[at] = (ends[0] - ends[1]) / 2e-5
-    w, g = theta[:, :-1], slope[:, :-1] + penalty.l2 * theta[:, :-1]
-    inner = np.maximum(np.abs(g) - penalty.l1, 0)
-    distance = np.where(w == 0, inner, np.abs(g + penalty.l1 * np.sign(w)))
+    w, g, l1 = theta[:, :-1], slope[:, :-1], penalty.l1 / spread
+    g = g + penalty.l2 / spread**2 * w
+    distance = np.where(w == 0, np.maximum(np.abs(g) - l1, 0), np.abs(g + l1 * np.sign(w)))
     return max(distance.max(), np.abs(slope[:, -1]).max())

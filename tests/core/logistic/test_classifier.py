@@ -8,6 +8,7 @@ import pytest
 from scipy import sparse
 
 from core.logistic import (
+    SOLVERS,
     ConvergenceWarning,
     LogisticClassifier,
     Penalty,
@@ -64,6 +65,47 @@ def test_chunks_on_disk_without_some_classes(tmp_path):
     assert not np.asarray(chunks[0][0]).flags.owndata
 
 
+def test_chunks_without_samples_are_passed_over():
+    parts = [(X[:0], Y[:0]), (X[:120], Y[:120]), (X[:0], Y[:0]), (X[120:], Y[120:])]
+    model = LogisticClassifier(tol=1e-10).fit_chunks(parts)
+    np.testing.assert_allclose(model.coef_, LogisticClassifier(tol=1e-10).fit(X, Y).coef_)
+    with pytest.raises(ValueError, match="no chunk has samples"):
+        LogisticClassifier().fit_chunks(parts[::2])
+    with pytest.raises(ValueError, match="X has 0 samples, y has 1"):
+        LogisticClassifier().fit_chunks([*parts, (X[:0], Y[:1])])
+    with pytest.raises(ValueError, match=r"0 sample\(s\)"):
+        LogisticClassifier().fit(X[:0], Y[:0])
+
+
+def test_chunks_must_have_the_same_columns():
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame(X, columns=["a", "b", "c"])
+    parts = [(table[:90], Y[:90]), (table[90:], Y[90:])]
+    assert LogisticClassifier().fit_chunks(parts).feature_names_in_.tolist() == ["a", "b", "c"]
+    with pytest.raises(ValueError, match=r"chunk 1 .*\['b', 'a', 'c'\], chunk 0 has \['a', 'b'"):
+        LogisticClassifier().fit_chunks([parts[0], (table[["b", "a", "c"]][90:], Y[90:])])
+    with pytest.raises(ValueError, match="chunk 1 has the feature names none"):
+        LogisticClassifier().fit_chunks([parts[0], (X[90:], Y[90:])])
+
+
+def test_labels_of_chunks_must_be_of_a_kind():
+    with pytest.raises(ValueError, match="texts as labels, others numbers"):
+        LogisticClassifier().fit_chunks([(X[:90], Y[:90]), (X[90:], Y[90:].astype(str))])
+    model = LogisticClassifier().fit_chunks([(X[:90], Y[:90] > 0), (X[90:], (Y[90:] > 0) * 1)])
+    assert model.classes_.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("dense_first", [True, False])
+def test_dense_and_sparse_chunks_may_be_mixed(solver, dense_first):
+    x, y = np.where(np.abs(X) < 0.5, 0.0, X), Y % 2
+    forms = [np.asarray, sparse.csr_array] if dense_first else [sparse.csr_array, np.asarray]
+    parts = [(forms[0](x[:90]), y[:90]), (forms[1](x[90:]), y[90:])]
+    model = LogisticClassifier(solver=solver, tol=1e-9).fit_chunks(parts)
+    whole = LogisticClassifier(tol=1e-9).fit(x, y)
+    np.testing.assert_allclose(model.coef_, whole.coef_, atol=1e-6)
+
+
 def test_class_weights_are_sample_weights():
     factors = {0: 2.0, 1: 0.5}
     model = LogisticClassifier(class_weight=factors, tol=1e-10).fit(X, Y)
@@ -93,11 +135,22 @@ def test_separable_classes_are_said(solver):
     assert not LogisticClassifier(C=1e3, solver=solver).fit(x, y).result_.separated
 
 
-@pytest.mark.parametrize("solver", ["newton-cg", "newton-cholesky"])
+@pytest.mark.parametrize("solver", [name for name in SOLVERS if name != "liblinear"])
+@pytest.mark.filterwarnings("ignore::core.logistic.ConvergenceWarning")
 def test_overlap_in_single_values_is_said_too(solver):
     x = np.array([[0.0], [1], [2], [2], [3], [4]])
     with pytest.warns(SeparationWarning):
-        LogisticClassifier(C=np.inf, solver=solver).fit(x, [0, 0, 0, 1, 1, 1])
+        LogisticClassifier(C=np.inf, solver=solver, max_iter=300).fit(x, [0, 0, 0, 1, 1, 1])
+
+
+@pytest.mark.parametrize("solver", ["sag", "saga"])
+@pytest.mark.filterwarnings("ignore::core.logistic.ConvergenceWarning")
+def test_slow_solvers_see_that_one_column_tells_apart(solver):
+    x = np.column_stack([X[:, 0], np.zeros(200)])
+    x[np.flatnonzero(Y == 1)[:2], 1] = 1.0  # there in one class alone
+    with pytest.warns(SeparationWarning):
+        LogisticClassifier(C=np.inf, solver=solver, max_iter=20).fit(x, Y == 1)
+    assert not LogisticClassifier(C=np.inf, solver=solver, max_iter=2).fit(X, Y).result_.separated
 
 
 def test_overlapping_classes_are_not_called_separable():
@@ -124,6 +177,12 @@ def test_a_path_starts_where_the_first_coefficient_leaves_zero():
     assert np.count_nonzero(just_above.theta[:, :-1]) == 1
     with pytest.raises(ValueError, match="above 0"):
         fit_path(prepared, [1.0, 0.0])
+    with pytest.raises(ValueError, match=r"number of fits.*got 0"):
+        fit_path(prepared, 0)
+    with pytest.raises(ValueError, match="l1_ratio must be a number from 0 to 1, got 2"):
+        fit_path(prepared, 3, l1_ratio=2.0)
+    assert fit_path(prepared, 1.0).c.tolist() == [1.0]
+    assert len(fit_path(prepared, np.int64(3)).fits) == 3
 
 
 def test_scikit_learn_is_not_needed():
@@ -152,6 +211,13 @@ def test_scikit_learn_is_not_needed():
         (X, Y, np.ones(3), r"sample_weight has shape \(3,\)"),
         (X, Y, (Y > 0).astype(float), "2 of 3 classes have samples with weight above 0"),
         (X, Y, np.zeros(200), "weights are zero"),
+        (X, Y, np.full(200, 1e307), "weights sum to inf, out of range"),
+        (X, Y, np.full(200, 1e-312), "out of range"),
+        (X * [1, 1e155, 1], Y, None, r"column 1 has values of up to .*e\+155 in size.*unit"),
+        (X * [1, 1, 1e-170], Y, None, r"column 2 has values of up to .*e-170"),
+        (X, np.where(Y == 0, None, Y.astype(object)), None, "y contains NaN or None"),
+        (X, np.array([np.nan, "a", "b"], object)[Y], None, "y contains NaN or None"),
+        (X, np.array([0, "a", "b"], object)[Y], None, "texts beside numbers"),
         (X[0], Y, None, "Expected 2D array, got 1D"),
         (X * 1j, Y, None, "Complex"),
         (sparse.csr_array(np.where(X > 2, np.nan, X)), Y, None, "contains NaN"),
@@ -189,6 +255,14 @@ def test_features_must_be_those_of_the_fit():
         LogisticClassifier().fit_chunks([(X, Y), (X[:, :2], Y)])
     with pytest.raises(ValueError, match="there are no chunks"):
         LogisticClassifier().fit_chunks([])
+
+
+def test_standard_errors_need_the_samples_of_the_fit():
+    model = LogisticClassifier().fit(X, Y)
+    with pytest.raises(ValueError, match=r"classes \[0, 1\], the fit had \[0, 1, 2\]"):
+        model.standard_errors(X[Y < 2], Y[Y < 2])
+    with pytest.raises(ValueError, match="X has 2 features, the fit had 3"):
+        model.standard_errors(X[:, :2], Y)
 
 
 def test_a_fit_that_did_not_converge_is_said():

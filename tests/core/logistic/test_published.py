@@ -1,9 +1,12 @@
 """Coefficients and standard errors that others published, or that have a closed form."""
 
+import warnings
+
 import numpy as np
 import pytest
+from scipy import sparse
 
-from core.logistic import LogisticClassifier
+from core.logistic import CollinearWarning, LogisticClassifier
 
 
 def test_spector_and_mazzeo_as_stata_has_it():
@@ -55,6 +58,78 @@ def test_a_table_of_three_classes_has_centred_log_counts():
     np.testing.assert_allclose(free, np.sqrt(contrasts @ (1 / counts[0])), rtol=1e-8)
     spread = np.sqrt(contrasts @ (1 / counts[0] + 1 / counts[1]))
     np.testing.assert_allclose(errors[:, 0], spread, rtol=1e-8)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+def test_errors_that_mind_groups_are_the_literal_sandwich(classes, form):
+    rng = np.random.default_rng(1)
+    x, y, group = rng.standard_normal((120, 2)) + 3, np.arange(120) % classes, np.arange(120) // 8
+    x[:, 0] += 0.3 * y + rng.standard_normal(15)[group]
+    weights = rng.uniform(0.5, 2, 120)
+    model = LogisticClassifier(C=np.inf, tol=1e-12).fit(form(x), y, weights)
+    wide = np.column_stack([x, np.ones(120)])
+    off = weights[:, None] * (np.eye(classes)[y] - model.predict_proba(x))
+    free = np.s_[1:]  # the first class is held, as its logit may be
+    scores = [np.einsum("ik,ij->kj", off[group == g, free], wide[group == g]) for g in range(15)]
+    scatter = sum(np.outer(s, s) for s in scores) * 15 / 14
+    chance = model.predict_proba(x)[:, free]
+    information = sum(
+        w * np.kron(np.diag(p) - np.outer(p, p), np.outer(row, row))
+        for w, p, row in zip(weights, chance, wide, strict=True)
+    )
+    bread = np.linalg.inv(information)
+    turn = np.vstack([np.zeros(classes - 1), np.eye(classes - 1)])
+    if classes > 2:
+        turn = turn - turn.mean(axis=0)  # to parameters that sum to 0
+    turn = np.kron(turn, np.eye(3))
+    expected = np.sqrt(np.diag(turn @ bread @ scatter @ bread @ turn.T)).reshape(classes, 3)
+    errors, constant = model.standard_errors(form(x), y, weights, groups=group)
+    expected = expected[1:] if classes == 2 else expected
+    np.testing.assert_allclose(np.column_stack([errors, constant]), expected, rtol=1e-7)
+
+
+def test_samples_that_come_several_times_in_a_group_tell_no_more():
+    rng = np.random.default_rng(2)
+    x = rng.standard_normal((60, 2))
+    y = (x[:, 0] + rng.standard_normal(60) > 0).astype(int)
+    alone = LogisticClassifier(C=1.0).fit(x, y).standard_errors(x, y, groups=np.arange(60))
+    rows = np.arange(60).repeat(16)
+    model = LogisticClassifier(C=1.0 / 16).fit(x[rows], y[rows])
+    twins = model.standard_errors(x[rows], y[rows], groups=rows)
+    np.testing.assert_allclose(twins[0], alone[0], rtol=1e-4)
+    assert (model.standard_errors(x[rows], y[rows])[0] < 0.4 * twins[0]).all()
+    with pytest.raises(ValueError, match=r"groups has shape \(60,\).*\(960,\)"):
+        model.standard_errors(x[rows], y[rows], groups=np.arange(60))
+
+
+def test_errors_by_groups_are_statsmodels():
+    api = pytest.importorskip("statsmodels.api", reason="statsmodels has errors by clusters")
+    rng = np.random.default_rng(3)
+    x, group = rng.standard_normal((200, 3)), np.arange(200) // 10
+    y = (x[:, 0] + rng.standard_normal(20)[group] + rng.logistic(size=200) > 0).astype(int)
+    theirs = api.Logit(y, api.add_constant(x)).fit(
+        disp=0, tol=1e-12, cov_type="cluster", cov_kwds={"groups": group, "use_correction": False}
+    )
+    model = LogisticClassifier(C=np.inf, tol=1e-12).fit(x, y)
+    errors, _ = model.standard_errors(x, y, groups=group)
+    np.testing.assert_allclose(errors[0], theirs.bse[1:] * np.sqrt(20 / 19), rtol=1e-6)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_columns_that_say_the_same_are_said(classes):
+    rng = np.random.default_rng(4)
+    x, y = rng.standard_normal((200, 2)), rng.integers(0, classes, 200)
+    twice = np.column_stack([x, x[:, 0]])
+    model = LogisticClassifier(C=np.inf).fit(twice, y)
+    missing = classes - 1
+    with pytest.warns(CollinearWarning, match=f"{missing} of {4 * missing} directions"):
+        model.standard_errors(twice, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        LogisticClassifier(C=10.0).fit(twice, y).standard_errors(twice, y)
+        LogisticClassifier(C=np.inf).fit(x, y).standard_errors(x, y)
+        LogisticClassifier(C=np.inf, fit_intercept=False).fit(x, y).standard_errors(x, y)
 
 
 def test_the_ridge_error_is_that_of_the_penalised_curvature():

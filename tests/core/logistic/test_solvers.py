@@ -110,6 +110,52 @@ def test_badly_scaled_columns_converge(solver, form):
 
 
 @pytest.mark.parametrize("solver", ["lbfgs", "newton-cg", "newton-cholesky", "fista"])
+@pytest.mark.parametrize("scales", [[1e-7, 1e-7, 1e-7], [1.0, 1e12, 1.0], [1e-5, 2.0, 1e100]])
+def test_the_unit_of_a_column_does_not_move_the_end(solver, scales):
+    x, y = labelled(300, 3, 2)
+    weights = np.where(y == 0, 150 / (y == 0).sum(), 150 / (y == 1).sum())  # 0 is no bad start
+    fit = fit_logistic(sums(x * scales, y, weights), Penalty(), solver=solver)
+    plain = fit_logistic(sums(x, y, weights), Penalty(), solver=solver)
+    assert fit.reason == "converged"
+    assert fit.iterations == plain.iterations > 2
+    np.testing.assert_allclose(fit.theta[:, :-1] * scales, plain.theta[:, :-1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("penalty", [Penalty(l2=0.02), Penalty(l1=1e-9)])
+@pytest.mark.parametrize("solver", ["liblinear", "prox-newton", "fista"])
+def test_tiny_columns_are_judged_in_their_own_unit(solver, penalty):
+    x, y = labelled(300, 3, 2)
+    fit = fit_logistic(sums(x * 1e-7, y), penalty, solver=solver)
+    assert fit.theta[:, :-1].all()
+    assert literal_kkt(fit.theta, x * 1e-7, y, np.ones(300), penalty) <= 1e-6 + 1e-9
+
+
+@pytest.mark.parametrize("solver", ["sag", "saga"])
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("scale", [1e-5, 1e-3, 1e3, 1e5])
+def test_slow_solvers_converge_where_all_columns_share_another_scale(solver, form, scale):
+    x, y = labelled(300, 3, 2)
+    penalty = Penalty(l2=1e-3 * scale**2)
+    fit = fit_logistic(sums(form(x * scale), y), penalty, solver=solver, max_iter=1000)
+    best = fit_logistic(sums(x * scale, y), penalty)
+    assert fit.reason == "converged"
+    np.testing.assert_allclose(fit.theta * [*3 * [scale], 1], best.theta * [*3 * [scale], 1],
+                               atol=1e-4)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("solver", "off"),
+    [("newton-cholesky", 1e6), ("lbfgs", 1e6), ("fista", 1e6), ("auto", 1e8), ("newton-cg", 1e8)],
+)
+def test_columns_a_million_spreads_from_zero_converge(solver, off):
+    x, y = labelled(500, 2, 2)
+    near = fit_logistic(sums(x, y), Penalty(), tol=1e-9)
+    far = fit_logistic(sums(x + off, y), Penalty(), solver=solver)
+    assert far.reason == "converged"
+    np.testing.assert_allclose(far.theta[:, :-1], near.theta[:, :-1], atol=1e-5)
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "newton-cg", "newton-cholesky", "fista"])
 def test_columns_far_from_zero_converge(solver):
     x, y = labelled(500, 3, 3)
     near = fit_logistic(sums(x, y), Penalty(), tol=1e-9)
@@ -133,6 +179,16 @@ def test_the_cut_into_chunks_changes_nothing(solver, penalty, classes):
         chunks = [Chunk(x[p], y[p], np.ones(len(p)), classes) for p in pieces]
         fit = fit_logistic(InMemory(chunks), penalty, solver=solver, tol=tol)
         np.testing.assert_allclose(fit.theta, whole.theta, atol=close)
+
+
+@pytest.mark.parametrize("solver", ["sag", "saga"])
+def test_at_the_default_tolerance_cuts_agree_to_its_hundredfold(solver):
+    x, y = labelled(2000, 6, 2)
+    whole = fit_logistic(sums(x, y), Penalty(l2=5e-4), solver=solver)
+    pieces = np.array_split(np.random.default_rng(0).permutation(2000), 50)
+    chunks = [Chunk(x[p], y[p], np.ones(len(p)), 2) for p in pieces]
+    fit = fit_logistic(InMemory(chunks), Penalty(l2=5e-4), solver=solver)
+    np.testing.assert_allclose(fit.theta, whole.theta, atol=1e-4)
 
 
 @pytest.mark.parametrize("solver", [n for n in SOLVERS if n != "liblinear"])
