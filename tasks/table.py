@@ -91,8 +91,12 @@ def full_name(path: bytes, part: str) -> str:
 
 
 def safe_cell(value: Any) -> Any:  # noqa: ANN401
-    """Return a cell that no spreadsheet takes for a formula."""
-    if isinstance(value, str) and re.match(r"[=+\-@\t\r\n]", value):
+    """Return a cell that no spreadsheet takes for a formula.
+
+    A quote goes before what would be one, and before what has such quotes already, so that taking
+    one away gives the value back.
+    """
+    if isinstance(value, str) and re.match(r"'*[=+\-@\t\r\n]", value):
         return "'" + value
     return value
 
