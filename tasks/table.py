@@ -44,10 +44,10 @@ LEDGER_COLUMNS: tuple[tuple[str, Any, str], ...] = (
     ("slot", WHOLE, "its frame or series in that group"),
 )
 FEATURE_COLUMNS = tuple(
-    (name, REAL, f"{variable.long_name} ({kind}s)")
-    for kind, variables in FEATURES.items()
-    for variable in variables
-    for name in names(variable)
+    (name, REAL, f"{feature.long_name} ({kind}s)")
+    for kind, features in FEATURES.items()
+    for feature in features
+    for name in names(feature)
 )
 GRADE = (("grade", TEXT, "word for the PIQE score: excellent, good, fair, poor or bad"),)
 PREDICTED = (

@@ -17,13 +17,13 @@ from tasks.components import write_components
 from tasks.errors import UsageError
 from tasks.learning import learned
 from tasks.learning.card import tell_foreign_card
-from tasks.learning.features import differences, marks, variables
+from tasks.learning.features import differences, learnt_from, marks
 from tasks.learning.learned import STEP, Applied
 from tasks.learning.model import Model, needed_steps, read_model, unknown_features
 from tasks.ledger import Ledger, Outcome, fingerprint
 from tasks.output import Output
 from tasks.report.write import write_report
-from tasks.scalars import names, read_leniently
+from tasks.scalars import names, numbers, read_leniently
 from tasks.store import LEARNED, Stack, stacks
 from tasks.table import write_tables
 
@@ -223,8 +223,9 @@ def _features(order: Order, model: Model, stack: Stack, batch: Batch) -> Any:  #
     chunk = slice(batch.start, batch.start + stack.slots_per_chunk)
     rows = [item.slot - batch.start for item in batch.items]
     found: dict[str, Any] = {}
-    for variable in variables(model.kind):
-        if set(names(variable)) & set(model.features):
-            values = chunks.read(order.output.store, variable, stack, chunk)[rows]
-            found |= dict(zip(names(variable), np.atleast_2d(values.T), strict=True))
+    for feature in learnt_from(model.kind):
+        if set(names(feature)) & set(model.features):
+            found |= numbers(
+                feature, lambda one: chunks.read(order.output.store, one, stack, chunk)[rows]
+            )
     return np.stack([found[name] for name in model.features], axis=1).astype(np.float64)
