@@ -100,8 +100,8 @@ def apply(out: Out, *, model: ModelFile = None) -> int:
     _say(f"{done.labelled} {done.kind}s labelled now{told}")
     for name, number in done.counts.items():
         _say(f"  {number} {name}")
-    if done.waiting:
-        _say(f"  {done.waiting} without a label: run again first, then apply")
+    if waiting := done.waiting - sum(done.failed.values()):
+        _say(f"  {waiting} without a label: run again first, then apply")
     _say(f"report {done.output.report}")
     _say(f"table  {done.output.parquet}")
     return 0
