@@ -23,6 +23,8 @@ LARGEST = 1e100
 LONGEST_GAP = 5
 HELD_OUT = 5
 """Every fifth sample is held out to choose the smoothing."""
+CLOSEST = 1e-100
+"""Parts of the whole span that the samples of every fit must span."""
 EVEN = 1e-3
 """How far steps of x may differ, as a part of their median, and count as even."""
 
@@ -35,6 +37,10 @@ class Status(IntEnum):
     """Fewer than 16 samples at different x."""
     CONSTANT = 2
     """Every sample is the same: derivatives are 0, and there is nothing to fit."""
+    CROWDED = 3
+    """All x but a few lie at one place, beside the distance to those: too few are apart."""
+    TOO_LARGE = 4
+    """A derivative is larger than any number that a double holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,35 +142,53 @@ def differentiate(
     place, values = np.asarray(x, np.float64), np.asarray(y, np.float64)
     if place.ndim != 1 or place.shape != values.shape:
         raise ValueError(f"x and y must be (sample,) alike, got {place.shape} and {values.shape}")
-    values = np.where(np.abs(values) <= LARGEST, values, np.nan)
-    place = np.where(np.abs(place) <= LARGEST, place, np.nan)
+    (place, x_power), (values, y_power) = _scaled(place), _scaled(values)
     middle, means, _, stretch = means_of_stretches(place, values, p.longest)
     there = np.isfinite(middle) & np.isfinite(means)
     middle, means = middle[there], means[there]
     if np.unique(middle).size < FEWEST:
         return _nothing(place, np.nan, Status.TOO_FEW)
     if np.ptp(means) == 0:
-        return _nothing(place, float(means[0]), Status.CONSTANT)
+        return _nothing(place, float(np.ldexp(means[0], y_power)), Status.CONSTANT)
+    if np.ptp(middle[~_held(middle.size)]) <= CLOSEST * np.ptp(middle):
+        return _nothing(place, np.nan, Status.CROWDED)
     l2, held_out = _choose(middle, means, p)
     fit = _fit(middle, means, p, l2)
     told = np.full((3, place.size), np.nan)
     finite = np.isfinite(place)
     told[:, finite] = fit.network.derivatives(place[finite])
     sigma, first, second = _gaussian(place, values, told[0], stretch)
+    powers = y_power - x_power * np.array([0, 1, 2, 1, 2])
+    with np.errstate(over="ignore"):
+        told = np.ldexp(np.vstack([told, first, second]), powers[:, None])
+    if np.isinf(told).any():
+        return _nothing(place, np.nan, Status.TOO_LARGE)
     return Derivatives(
         value=told[0],
         first=told[1],
         second=told[2],
-        gaussian_first=first,
-        gaussian_second=second,
+        gaussian_first=told[3],
+        gaussian_second=told[4],
         sigma=sigma,
         smoothing=l2,
-        held_out_error=held_out,
-        error=_rms(fit.network.value(middle) - means),
+        held_out_error=float(np.ldexp(held_out, y_power)),
+        error=float(np.ldexp(_rms(fit.network.value(middle) - means), y_power)),
         iterations=fit.iterations,
         converged=fit.converged,
         status=Status.FITTED,
     )
+
+
+def _scaled(values: Floats) -> tuple[Floats, int]:
+    """Return finite values as multiples of a power of two near their span, and the power.
+
+    Multiplying by it rounds nothing, and no square of what remains underflows. What is beyond
+    1e100 becomes NaN.
+    """
+    values = np.where(np.abs(values) <= LARGEST, values, np.nan)
+    finite = values[np.isfinite(values)]
+    power = int(np.frexp(np.ptp(finite))[1]) if finite.size else 0
+    return np.ldexp(values, -power), power
 
 
 def _nothing(place: Floats, value: float, status: Status) -> Derivatives:
@@ -187,11 +211,15 @@ def _fit(x: Floats, y: Floats, p: DerivativeParams, l2: float) -> NetworkFit:
         return fit_network(x, y, params=p.network(l2))
 
 
+def _held(number: int) -> NDArray[np.bool_]:
+    return np.asarray(np.arange(number) % HELD_OUT == HELD_OUT // 2)
+
+
 def _choose(x: Floats, y: Floats, p: DerivativeParams) -> tuple[float, float]:
     """Return the smoothing that tells held-out samples best, and its error on them."""
     if len(p.smoothing) == 1:
         return p.smoothing[0], np.nan
-    held = np.arange(x.size) % HELD_OUT == HELD_OUT // 2
+    held = _held(x.size)
     errors = []
     for l2 in p.smoothing:
         network = _fit(x[~held], y[~held], p, l2).network

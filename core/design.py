@@ -10,6 +10,10 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 LARGEST = 1e150
 """A value beyond this counts as missing: its square might not be representable."""
+SMALLEST = 1e-290
+"""A column that varies by less is the same in all items: its deviation might round to 0."""
+ROUNDING = 64 * float(np.finfo(np.float64).eps)
+"""A column that varies by a smaller part of its values holds rounding, and nothing to learn."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +77,9 @@ class Design:
         """
         given, missing = _checked(values, self.features)
         raw = _raw(given, missing, self.kept, np.array(self.median), self.gaps)
-        return np.asarray((raw - np.array(self.mean)) / np.array(self.scale))
+        with np.errstate(over="ignore"):
+            columns = (raw - np.array(self.mean)) / np.array(self.scale)
+        return np.asarray(np.clip(columns, -LARGEST, LARGEST))
 
     def unforeseen(self, values: ArrayLike) -> dict[str, int]:
         """Count the items that lack a feature which no training item lacked.
@@ -92,8 +98,8 @@ def learn_design(values: ArrayLike, features: Sequence[str]) -> Design:
 
     A value that is NaN, infinite or beyond 1e150 is missing. Missing values become the median of
     the others, and a column of zeros and ones tells where they were, one for all features that
-    the same items lack. A column that is the same in all items is dropped; so is a feature that
-    no item has. Columns are centered and divided by their standard deviation.
+    the same items lack. A column that is the same in all items, to rounding, is dropped; so is a
+    feature that no item has. Columns are centered and divided by their standard deviation.
 
     Parameters
     ----------
@@ -125,7 +131,9 @@ def learn_design(values: ArrayLike, features: Sequence[str]) -> Design:
     there = np.asarray(~missing.all(axis=0))
     filled = np.where(missing, np.nan, given)
     median = np.array([np.nanmedian(filled[:, n]) if there[n] else 0.0 for n in range(len(there))])
-    varies = np.ptp(np.where(missing, median, given), axis=0) > 0
+    whole = np.where(missing, median, given)
+    least = np.maximum(ROUNDING * np.abs(whole).max(axis=0), SMALLEST)
+    varies = np.ptp(whole, axis=0) > least
     missed = np.flatnonzero(missing.any(axis=0) & there)
     _, first = np.unique(missing[:, missed], axis=1, return_index=True)
     kept, gaps = np.flatnonzero(varies), missed[np.sort(first)]
@@ -137,8 +145,14 @@ def learn_design(values: ArrayLike, features: Sequence[str]) -> Design:
         missed=tuple(missed.tolist()),
         gaps=tuple(gaps.tolist()),
         mean=tuple(raw.mean(axis=0).tolist()),
-        scale=tuple(raw.std(axis=0).tolist()),
+        scale=tuple(_deviation(raw).tolist()),
     )
+
+
+def _deviation(columns: Floats) -> Floats:
+    """Return each column's standard deviation, also where squares would underflow."""
+    _, power = np.frexp(np.ptp(columns, axis=0))
+    return np.asarray(np.ldexp(np.ldexp(columns, -power).std(axis=0), power))
 
 
 def _checked(values: ArrayLike, features: Sequence[str]) -> tuple[Floats, Mask]:

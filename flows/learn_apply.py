@@ -26,7 +26,9 @@ def learn_apply(out: str, model: str | None = None) -> Any:  # noqa: ANN401
             done = apply(Path(out), path)
         counts = ", ".join(f"{number} {label}" for label, number in done.counts.items())
         text = f"{done.labelled} {done.kind}s labelled now; in all {counts or 'none'}"
-        listener(progress.Note(stage="learn-apply", text=f"{text}; {done.waiting} without a label"))
+        failed = "".join(f"; {number} not: {reason}" for reason, number in done.failed.items())
+        text = f"{text}; {done.waiting} without a label{failed}"
+        listener(progress.Note(stage="learn-apply", text=text))
         return summarise(done.output)
 
     return carried(Path(out), work)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -95,11 +96,12 @@ def apply(out: Out, *, model: ModelFile = None) -> int:
 
     with progress.listening(_note):
         done = apply_model(out, model or out / "model.json")
-    _say(f"{done.labelled} {done.kind}s labelled now, the others were up to date")
+    told = _failures(done.failed) or ", the others were up to date"
+    _say(f"{done.labelled} {done.kind}s labelled now{told}")
     for name, number in done.counts.items():
         _say(f"  {number} {name}")
-    if done.waiting:
-        _say(f"  {done.waiting} without a label: run again first, then apply")
+    if waiting := done.waiting - sum(done.failed.values()):
+        _say(f"  {waiting} without a label: run again first, then apply")
     _say(f"report {done.output.report}")
     _say(f"table  {done.output.parquet}")
     return 0
@@ -139,10 +141,15 @@ def derive(
         raise UsageError(str(error)) from error
     with Terminal(_console()) as terminal, progress.listening(terminal):
         derived = derive_signals(out, DeriveParams(items=items, fit=fit))
-    _say(f"{derived.done} of {derived.chosen} signals derived now, the others were up to date")
+    told = _failures(derived.failed) or ", the others were up to date"
+    _say(f"{derived.done} of {derived.chosen} signals derived now{told}")
     _say(f"report {derived.output.report}")
     _say(f"store  {derived.output.store}")
     return 0
+
+
+def _failures(failed: Mapping[str, int]) -> str:
+    return "".join(f", {number} not: {reason}" for reason, number in failed.items())
 
 
 def _console() -> Any:  # noqa: ANN401

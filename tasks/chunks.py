@@ -112,7 +112,7 @@ def _create(group: zarr.Group, path: str, variable: Variable, stack: Stack, slot
         chunks=variable.chunks(stack),
         dtype=dtype,
         compressors=(ZstdCodec(level=1, checksum=True), Crc32cCodec()),
-        fill_value=np.nan if dtype.kind == "f" else 0,
+        fill_value=variable.blanks(dtype),
         dimension_names=variable.dims,
         attributes={
             "units": variable.units,
@@ -177,8 +177,9 @@ def update(
     values: Mapping[int, ArrayLike],
     *,
     shared: bool = False,
+    afresh: bool = False,
 ) -> None:
-    """Write some slots of the chunk that begins at `start`, keeping its others.
+    """Write some slots of the chunk that begins at `start`, keeping its others unless `afresh`.
 
     Raises
     ------
@@ -189,15 +190,16 @@ def update(
     count = stack.slots_per_chunk
     slots = slice(start, start + count)
     shape = variable.shape(stack, count)
-    if len(values) < count and (shared or _chunk_exists(root, variable, stack, start)):
+    kept = not afresh and len(values) < count
+    if kept and (shared or _chunk_exists(root, variable, stack, start)):
         whole = read(root, variable, stack, slots)
     else:
         dtype = np.dtype(variable.dtype or stack.dtype)
-        whole = np.full(shape, np.nan if dtype.kind == "f" else 0, dtype)
+        whole = np.full(shape, variable.blanks(dtype), dtype)
     for slot, value in values.items():
         given = np.asarray(value)
         if given.ndim:
-            whole[slot - start] = np.nan if whole.dtype.kind == "f" else 0
+            whole[slot - start] = variable.blanks(whole.dtype)
             whole[slot - start][tuple(slice(n) for n in given.shape)] = given
         else:
             whole[slot - start] = given

@@ -12,7 +12,7 @@ from typing import Any
 from tasks.errors import StoreFailed, UsageError
 
 Values = Sequence[Any] | Mapping[str, Any]
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 STATUSES = ("ok", "flagged", "quarantined", "skipped", "pending")
 TRANSIENT = ("io-error", "changed", "permission")
 """Refusals that the next run tries again by itself."""
@@ -49,6 +49,15 @@ FORGET = (
     "BEGIN DELETE FROM done WHERE item = OLD.id; END",
 )
 """What is done lies in a slot: without the slot it is not done."""
+
+ASIDE = (
+    "CREATE TABLE IF NOT EXISTS aside (item INTEGER NOT NULL, step TEXT NOT NULL, "
+    "hash TEXT NOT NULL, code TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (item, step)) "
+    "WITHOUT ROWID",
+    "CREATE TRIGGER IF NOT EXISTS aside_deleted AFTER DELETE ON item "
+    "BEGIN DELETE FROM aside WHERE item = OLD.id; END",
+)
+"""Why a step that stands beside the run has nothing of an item; since format 2."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,12 +144,15 @@ class Ledger:
 
     def _check_schema(self) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
+        if version == SCHEMA_VERSION:
+            return
+        missing = {0: (*SCHEMA.split(";\n"), *FORGET, *ASIDE), 1: ASIDE}.get(version)
+        if missing:
             with self.writing():
-                for statement in (*SCHEMA.split(";\n"), *FORGET):
+                for statement in missing:
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        elif version != SCHEMA_VERSION:
+        else:
             raise UsageError(
                 f"{self.path} has ledger format {version}, this scalemark reads {SCHEMA_VERSION}: "
                 "use the version that wrote it, or another --out"
@@ -223,9 +235,39 @@ class Ledger:
                 else:
                     self._db.execute(
                         "UPDATE item SET status = 'pending', code = '', reason = '', failed = '' "
-                        "WHERE id = ? AND status = 'quarantined'",
-                        (outcome.item,),
+                        "WHERE id = ? AND status = 'quarantined' AND failed = ?",
+                        (outcome.item, step),
                     )
+
+    def record_aside(self, step: str, mark: str, outcomes: Iterable[Outcome]) -> None:
+        """Commit what a step beside the run did: no item's status or reason changes.
+
+        What failed is not done, so that the next time tries it again; why is kept.
+        """
+        with self.writing():
+            for outcome in outcomes:
+                self._db.execute(
+                    "DELETE FROM aside WHERE item = ? AND step = ?", (outcome.item, step)
+                )
+                self._db.execute(
+                    "DELETE FROM done WHERE item = ? AND step = ?", (outcome.item, step)
+                )
+                values: Values = (step, mark, self.run, outcome.item)
+                sql = "INSERT INTO done SELECT id, ?, coalesce(hash, ''), ?, ? FROM item "
+                if outcome.code:
+                    values = (step, outcome.code, outcome.reason, outcome.item)
+                    sql = "INSERT INTO aside SELECT id, ?, coalesce(hash, ''), ?, ? FROM item "
+                self.execute(f"{sql}WHERE id = ?", values)
+
+    def failed_aside(self, step: str, kind: str) -> dict[int, str]:
+        """Return the items that a step beside the run has nothing of, each with the reason."""
+        rows = self.execute(
+            "SELECT aside.item, aside.reason FROM aside JOIN item ON item.id = aside.item "
+            "AND item.hash = aside.hash WHERE step = ? AND kind = ? "
+            "AND status IN ('ok', 'flagged')",
+            (step, kind),
+        )
+        return {row["item"]: str(row["reason"]) for row in rows}
 
     def quarantine(self, outcome: Outcome, step: str) -> None:
         """Set an item aside with its reason."""

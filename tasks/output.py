@@ -77,6 +77,17 @@ def replace(path: Path, data: bytes) -> None:
     sync_folder(path.parent)
 
 
+def holds(path: Path, mark: bytes) -> bool:
+    """Tell whether a file may be written: it is not there, or its beginning has our mark."""
+    try:
+        with path.open("rb") as file:
+            return mark in file.read(4096)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+
+
 def sync_folder(path: Path) -> None:
     """Make the names in a folder durable."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)

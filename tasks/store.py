@@ -7,6 +7,7 @@ a tile of one large frame. `tasks/chunks.py` writes and reads them.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -133,6 +134,12 @@ class Variable:
     long_name: str
     columns: tuple[str, ...] = ()
     """Names of the places along the last dimension, where each is a number of its own."""
+    blank: int = 0
+    """What whole numbers are where nothing was written; others are NaN there."""
+
+    def blanks(self, dtype: np.dtype[Any]) -> float:
+        """Return what is held where nothing was written."""
+        return np.nan if dtype.kind == "f" else self.blank
 
     def path(self, stack: Stack) -> str:
         """Where it lies in the store."""
@@ -338,7 +345,15 @@ DERIVED = (
     Variable("derivatives", "error", SERIES, "float64", "", "distance of the network, rms"),
     Variable("derivatives", "iterations", SERIES, "int64", "1", "steps of the training"),
     Variable("derivatives", "converged", SERIES, "bool", "1", "training ended by itself"),
-    Variable("derivatives", "status", SERIES, "int8", "1", "0: fitted, 1: too short, 2: constant"),
+    Variable(
+        "derivatives",
+        "status",
+        SERIES,
+        "int8",
+        "1",
+        "0: fitted, 1: too short, 2: constant, 3: x at one place, 4: too large; -1: not derived",
+        blank=-1,
+    ),
 )
 
 EVERY = (

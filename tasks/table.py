@@ -44,10 +44,10 @@ LEDGER_COLUMNS: tuple[tuple[str, Any, str], ...] = (
     ("slot", WHOLE, "its frame or series in that group"),
 )
 FEATURE_COLUMNS = tuple(
-    (name, REAL, f"{variable.long_name} ({kind}s)")
-    for kind, variables in FEATURES.items()
-    for variable in variables
-    for name in names(variable)
+    (name, REAL, f"{feature.long_name} ({kind}s)")
+    for kind, features in FEATURES.items()
+    for feature in features
+    for name in names(feature)
 )
 GRADE = (("grade", TEXT, "word for the PIQE score: excellent, good, fair, poor or bad"),)
 PREDICTED = (
@@ -91,8 +91,12 @@ def full_name(path: bytes, part: str) -> str:
 
 
 def safe_cell(value: Any) -> Any:  # noqa: ANN401
-    """Return a cell that no spreadsheet takes for a formula."""
-    if isinstance(value, str) and re.match(r"[=+\-@\t\r\n]", value):
+    """Return a cell that no spreadsheet takes for a formula.
+
+    A quote goes before what would be one, and before what has such quotes already, so that taking
+    one away gives the value back.
+    """
+    if isinstance(value, str) and re.match(r"'*[=+\-@\t\r\n]", value):
         return "'" + value
     return value
 

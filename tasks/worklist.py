@@ -2,14 +2,14 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from sqlite3 import Row
 
 from tasks import batches, chunks, progress
 from tasks.batches import Batch, Item, Order, Work
-from tasks.ledger import Ledger, why_stale
+from tasks.ledger import Ledger, Outcome, why_stale
 from tasks.output import Output
 from tasks.store import Stack, Variable
 
@@ -26,11 +26,18 @@ AND NOT EXISTS (
 STALE = f"""
 FROM item LEFT JOIN done ON done.item = item.id AND done.step = :step
 WHERE item.kind = :kind AND item.slot IS NOT NULL
-AND (item.status IN ('pending', 'ok', 'flagged')
-     OR (item.status = 'quarantined' AND item.failed = :step))
+AND (item.status IN ('ok', 'flagged')
+     OR (NOT :aside AND (item.status = 'pending'
+                         OR (item.status = 'quarantined' AND item.failed = :step))))
 AND (done.item IS NULL OR done.hash != item.hash OR done.fingerprint != :mark)
 {READY}
 AND (:chosen IS NULL OR item.id IN (SELECT value FROM json_each(:chosen)))
+"""
+
+
+OLD_FAILURES = """
+DELETE FROM aside WHERE step = :step AND item IN (SELECT id FROM item WHERE kind = :kind
+AND (:chosen IS NULL OR id IN (SELECT value FROM json_each(:chosen))))
 """
 
 
@@ -46,10 +53,10 @@ class Step:
     chosen: frozenset[int] | None = None
     """The only items that it is for."""
     aside: bool = False
-    """Its results stand beside the run's: an item's status does not wait for them."""
+    """Its results stand beside the run's: it takes items that have a verdict, and changes none."""
 
     @property
-    def values(self) -> dict[str, str | None]:
+    def values(self) -> dict[str, str | bool | None]:
         """What `STALE` asks for."""
         return {
             "step": self.name,
@@ -57,6 +64,7 @@ class Step:
             "mark": self.mark,
             "needs": json.dumps(dict(self.needs)),
             "chosen": None if self.chosen is None else json.dumps(sorted(self.chosen)),
+            "aside": self.aside,
         }
 
 
@@ -116,9 +124,15 @@ def carry_out(ledger: Ledger, step: Step, order: Order, work: Work) -> int:
         order,
         stage=f"{step.name} {step.kind}s",
         total=total,
-        commit=lambda outcomes: ledger.record(step.name, step.mark, outcomes),
+        commit=commit(ledger, step),
     )
     return total
+
+
+def commit(ledger: Ledger, step: Step) -> Callable[[list[Outcome]], None]:
+    """Return what commits a batch's outcomes."""
+    record = ledger.record_aside if step.aside else ledger.record
+    return lambda outcomes: record(step.name, step.mark, outcomes)
 
 
 def begin(ledger: Ledger, step: Step) -> int:
@@ -140,6 +154,8 @@ def begin(ledger: Ledger, step: Step) -> int:
                 progress.Note(stage=step.name, text=f"{count} {noun} done again: {reason}")
             )
     if step.aside:
+        with ledger.writing():
+            ledger.execute(OLD_FAILURES, values)
         return total
     with ledger.writing():
         ledger.execute(

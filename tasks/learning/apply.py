@@ -1,7 +1,7 @@
 """Apply a trained model: the probability of every label for each item of its kind."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,14 @@ from tasks.batches import Batch, Item, Order
 from tasks.components import write_components
 from tasks.errors import UsageError
 from tasks.learning import learned
-from tasks.learning.features import differences, marks, variables
+from tasks.learning.card import tell_foreign_card
+from tasks.learning.features import differences, learnt_from, marks
 from tasks.learning.learned import STEP, Applied
 from tasks.learning.model import Model, needed_steps, read_model, unknown_features
 from tasks.ledger import Ledger, Outcome, fingerprint
 from tasks.output import Output
 from tasks.report.write import write_report
-from tasks.scalars import names, read_leniently
+from tasks.scalars import names, numbers, read_leniently
 from tasks.store import LEARNED, Stack, stacks
 from tasks.table import write_tables
 
@@ -40,6 +41,8 @@ class Applying:
     """All items of the kind by predicted label, the commonest first."""
     waiting: int
     """Items without a label: their features are not made, or not as the model needs them."""
+    failed: Mapping[str, int]
+    """Those of them that could not be labelled, by the reason."""
     output: Output
 
 
@@ -52,17 +55,19 @@ def apply(out: Path, model_path: Path) -> Applying:
         If the model does not fit the store, or the output is not there, in use or not writeable.
     """
     model = read_model(model_path)
+    tell_foreign_card(model_path, model)
     with session.held(out) as order:
         with Ledger(order.output.ledger) as ledger:
             require_fit(ledger, model, model_path)
-            labelled = _label(ledger, order, model, model_path)
+            stale = _label(ledger, order, model, model_path)
+            failed = Counter(ledger.failed_aside(STEP, model.kind).values())
         write_tables(order)
         write_components(order)
         write_report(order)
-        return _came_of_it(order, model, labelled)
+        return _came_of_it(order, model, stale, failed)
 
 
-def _came_of_it(order: Order, model: Model, labelled: int) -> Applying:
+def _came_of_it(order: Order, model: Model, stale: int, failed: Counter[str]) -> Applying:
     columns = ["kind", "status", "predicted", *model.features]
     table = pq.read_table(order.output.parquet, columns=columns)
     done = pc.is_in(table["status"], pa.array(["ok", "flagged"]))
@@ -72,9 +77,10 @@ def _came_of_it(order: Order, model: Model, labelled: int) -> Applying:
     _tell_unforeseen(model, table.filter(pc.is_valid(table["predicted"])))
     return Applying(
         kind=model.kind,
-        labelled=labelled,
+        labelled=stale - failed.total(),
         counts=dict(found.most_common()),
         waiting=waiting,
+        failed=failed,
         output=order.output,
     )
 
@@ -136,7 +142,7 @@ def _label(ledger: Ledger, order: Order, model: Model, path: Path) -> int:
         order.asking(model),
         stage=f"{STEP} {model.kind}s",
         total=sum(len(batch.items) for batch in _whole_chunks(ledger, step)),
-        commit=lambda outcomes: ledger.record(STEP, mark, outcomes),
+        commit=worklist.commit(ledger, step),
     )
     return stale
 
@@ -188,8 +194,8 @@ def _whole_chunks(ledger: Ledger, step: worklist.Step) -> Iterator[Batch]:
     for batch in worklist.work_list(ledger, step):
         end = batch.start + Stack.parse(step.kind, batch.stack).slots_per_chunk
         rows = ledger.rows(
-            f"SELECT id, slot FROM item WHERE kind = :kind AND {INSIDE} {worklist.READY} "
-            "ORDER BY slot",
+            f"SELECT id, slot FROM item WHERE kind = :kind AND {INSIDE} "
+            f"AND status IN ('ok', 'flagged') {worklist.READY} ORDER BY slot",
             {**step.values, "stack": batch.stack, "start": batch.start, "end": end},
         )
         items = tuple(Item(id=row["id"], kind=step.kind, slot=row["slot"]) for row in rows)
@@ -204,17 +210,12 @@ def label_batch(order: Order, batch: Batch) -> list[Outcome]:
     slots = [item.slot for item in batch.items]
     values = _features(order, model, stack, batch)
     chances = model.rule.probabilities(values)
-    probability, predicted = LEARNED[model.kind]
-    count = stack.slots_per_chunk
-    whole = np.full(probability.shape(stack, count), np.nan)
-    likeliest = np.zeros(count, np.int64)
-    rows = np.array(slots) - batch.start
-    whole[rows, : len(model.labels)] = chances
-    likeliest[rows] = chances.argmax(axis=1) + 1
     if order.still_valid():
-        chunk = slice(batch.start, batch.start + count)
-        chunks.write(root, probability, stack, chunk, whole)
-        chunks.write(root, predicted, stack, chunk, likeliest)
+        alone = batch.attempts > 0  # one of a batch that failed: it must keep its neighbours
+        told = (chances, chances.argmax(axis=1) + 1)
+        for variable, values in zip(LEARNED[model.kind], told, strict=True):
+            by_slot = dict(zip(slots, values, strict=True))
+            chunks.update(root, variable, stack, batch.start, by_slot, afresh=not alone)
     return [Outcome(item=item.id) for item in batch.items]
 
 
@@ -222,8 +223,9 @@ def _features(order: Order, model: Model, stack: Stack, batch: Batch) -> Any:  #
     chunk = slice(batch.start, batch.start + stack.slots_per_chunk)
     rows = [item.slot - batch.start for item in batch.items]
     found: dict[str, Any] = {}
-    for variable in variables(model.kind):
-        if set(names(variable)) & set(model.features):
-            values = chunks.read(order.output.store, variable, stack, chunk)[rows]
-            found |= dict(zip(names(variable), np.atleast_2d(values.T), strict=True))
+    for feature in learnt_from(model.kind):
+        if set(names(feature)) & set(model.features):
+            found |= numbers(
+                feature, lambda one: chunks.read(order.output.store, one, stack, chunk)[rows]
+            )
     return np.stack([found[name] for name in model.features], axis=1).astype(np.float64)

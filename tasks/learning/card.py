@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from tasks.errors import StoreFailed
-from tasks.learning.model import Model
-from tasks.output import replace
+from tasks import progress
+from tasks.errors import StoreFailed, UsageError
+from tasks.learning.model import MODEL_MARK, Model, contents
+from tasks.output import holds, replace
 from tasks.report.render import environment, flatten, policy, resource
 
 PACKAGE = "tasks.learning"
+CARD_MARK = b'content="scalemark card"'
 SIDE = 240
 """Pixels of the calibration plot."""
 FEATURES = 20
@@ -65,6 +67,31 @@ def card_path(model_path: Path) -> Path:
     return model_path.with_name(f"{model_path.stem}_card.html")
 
 
+def require_replaceable(model_path: Path, labels: Path) -> None:
+    """Refuse, before anything is trained, to write over what is no model and no card of one.
+
+    Raises
+    ------
+    UsageError
+        Naming the file that would be lost.
+    """
+    if model_path.absolute() == labels.absolute():
+        raise UsageError(f"--model {model_path} is the file of labels: choose another --model")
+    for path, mark in ((model_path, MODEL_MARK), (card_path(model_path), CARD_MARK)):
+        if not holds(path, mark):
+            raise UsageError(
+                f"{path} is there, and nothing that `scalemark train` wrote: choose another --model"
+            )
+
+
+def tell_foreign_card(model_path: Path, model: Model) -> None:
+    """Say so where the card beside a model is another's: training was cut off between the two."""
+    path = card_path(model_path)
+    if path.exists() and not holds(path, _digest(model).encode()):
+        text = f"{path.name} is the card of another model: train again"
+        progress.tell(progress.Note(stage="card", text=text))
+
+
 def write_card(model_path: Path, model: Model) -> Path:
     """Write the card beside the model; returns its path.
 
@@ -94,6 +121,7 @@ def render_card(name: str, model: Model) -> str:
             policy=policy(style, ""),
             name=name,
             model=model,
+            digest=_digest(model),
             found=found,
             counts=counts,
             shares=_shares(model),
@@ -106,6 +134,10 @@ def render_card(name: str, model: Model) -> str:
             steps=[(step, mark) for step, mark in model.steps.items()],
         )
     )
+
+
+def _digest(model: Model) -> str:
+    return str(contents(model)["digest"])
 
 
 def _shares(model: Model) -> list[Share]:

@@ -1,5 +1,7 @@
 """Derivatives of chosen signals: a smooth network's, and beside them those by Gaussian filters."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,7 +18,7 @@ from tasks.output import Output
 from tasks.report.write import write_report
 from tasks.table import full_name, write_tables
 
-VERSION = 1
+VERSION = 2
 STEP = "derive"
 
 
@@ -39,7 +41,9 @@ class Derived:
     chosen: int
     """Signals of such a name."""
     done: int
-    """Those that were derived now; the others were up to date."""
+    """Those that were derived now; the others were up to date, or failed."""
+    failed: Mapping[str, int]
+    """How many of them could not be derived, by the reason."""
     output: Output
 
 
@@ -62,11 +66,15 @@ def derive(out: Path, params: DeriveParams) -> Derived:
             mark = fingerprint(VERSION, {**asdict(params.fit), "ingest version": ingest.VERSION})
             step = worklist.Step(name=STEP, kind="signal", mark=mark, chosen=chosen, aside=True)
             worklist.make_room(ledger, order.output, step, store.DERIVED)
-            done = worklist.carry_out(ledger, step, order.asking(params.fit), derive_batch)
+            stale = worklist.carry_out(ledger, step, order.asking(params.fit), derive_batch)
+            reasons = ledger.failed_aside(STEP, "signal")
+            failed = Counter(reason for item, reason in reasons.items() if item in chosen)
         write_tables(order)
         write_components(order)
         write_report(order)
-    return Derived(chosen=len(chosen), done=done, output=order.output)
+    return Derived(
+        chosen=len(chosen), done=stale - failed.total(), failed=failed, output=order.output
+    )
 
 
 def _chosen(ledger: Ledger, pattern: str) -> frozenset[int]:

@@ -11,8 +11,8 @@ from tasks import piecewise, scale_space, signals
 from tasks.errors import UsageError
 from tasks.ledger import Ledger, why_stale
 from tasks.output import Output
-from tasks.scalars import FEATURES, Scalars, names
-from tasks.store import COMPONENT_STATUS, Variable
+from tasks.scalars import FEATURES, Feature, Scalars, names, sources
+from tasks.store import COMPONENT_STATUS
 
 STEPS = {
     "quality": "piqe",
@@ -23,9 +23,9 @@ STEPS = {
 """The step that writes each tree of the store."""
 
 
-def variables(kind: str) -> tuple[Variable, ...]:
+def learnt_from(kind: str) -> tuple[Feature, ...]:
     """Return what is learnt from; a status is a code and no quantity."""
-    return tuple(variable for variable in FEATURES[kind] if variable is not COMPONENT_STATUS)
+    return tuple(feature for feature in FEATURES[kind] if feature is not COMPONENT_STATUS)
 
 
 def feature_names(kind: str) -> tuple[str, ...]:
@@ -36,13 +36,17 @@ def feature_names(kind: str) -> tuple[str, ...]:
     >>> feature_names("image")[:2], feature_names("signal")[-1]
     (('piqe', 'active_fraction'), 'lack_of_fit')
     """
-    return tuple(name for variable in variables(kind) for name in names(variable))
+    return tuple(name for feature in learnt_from(kind) for name in names(feature))
 
 
 def feature_steps(kind: str, features: Sequence[str]) -> tuple[str, ...]:
     """Return the steps that make some features."""
-    step = {name: STEPS[v.tree] for v in variables(kind) for name in names(v)}
-    return tuple(dict.fromkeys(step[name] for name in features))
+    steps = {
+        name: [STEPS[variable.tree] for variable in sources(feature)]
+        for feature in learnt_from(kind)
+        for name in names(feature)
+    }
+    return tuple(dict.fromkeys(step for name in features for step in steps[name]))
 
 
 def matrix(

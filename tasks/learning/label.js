@@ -5,16 +5,19 @@
   // Told apart by hue and by their words; the first two read as yes and no.
   const colours = ["#14808c", "#c0323f", "#8a6d00", "#6a4fb3", "#2f6fb5", "#3f7d3f", "#a8477f", "#7a5230", "#55627a"];
   const colourOf = (label) => colours[labels.indexOf(label)];
-  const state = { labels: {}, skipped: {}, history: [], at: 0 };
+  // Without a prototype, so that an item may be called constructor. What is kept of items that are
+  // not on this page stays, and is saved with the others.
+  const nothing = () => Object.create(null);
+  const state = { labels: nothing(), skipped: nothing(), history: [], at: 0 };
+  const shown = new Set(items.map((item) => item.name));
 
   function load() {
     try {
       const kept = JSON.parse(localStorage.getItem(key) ?? "{}");
-      const known = new Set(items.map((item) => item.name));
       for (const [name, label] of Object.entries(kept.labels ?? {})) {
-        if (known.has(name) && labels.includes(label)) state.labels[name] = label;
+        if (labels.includes(label)) state.labels[name] = label;
       }
-      for (const name of Object.keys(kept.skipped ?? {})) state.skipped[name] = known.has(name);
+      for (const name of Object.keys(kept.skipped ?? {})) state.skipped[name] = true;
       state.at = Math.min(Math.max(0, Number(kept.at) || 0), items.length - 1);
     } catch {
       // A browser that keeps nothing still labels; the button saves.
@@ -119,9 +122,11 @@
   }
 
   function tally() {
-    const given = Object.values(state.labels);
+    const given = items.map(({ name }) => state.labels[name]).filter(Boolean);
+    const elsewhere = Object.keys(state.labels).length - given.length;
     const counts = labels.map((label) => [label, given.filter((one) => one === label).length]);
     counts.push(["without", items.length - given.length]);
+    if (elsewhere) counts.push(["of an earlier page", elsewhere]);
     one("#tally").replaceChildren(
       ...counts.map(([name, number]) => {
         const entry = document.createElement("li");
@@ -179,13 +184,14 @@
 
   // As the table does it: a spreadsheet must not take a name for a formula.
   function cell(text) {
-    const safe = /^[=+\-@\t\r\n]/.test(text) ? `'${text}` : text;
+    const safe = /^'*[=+\-@\t\r\n]/.test(text) ? `'${text}` : text;
     return /[",;\t\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
   }
 
   function exported() {
-    const rows = items.filter(({ name }) => state.labels[name]);
-    return ["name,label", ...rows.map(({ name }) => `${cell(name)},${cell(state.labels[name])}`), ""].join("\r\n");
+    const here = items.map(({ name }) => name).filter((name) => state.labels[name]);
+    const names = [...here, ...Object.keys(state.labels).filter((name) => !shown.has(name))];
+    return ["name,label", ...names.map((name) => `${cell(name)},${cell(state.labels[name])}`), ""].join("\r\n");
   }
 
   one("#export").addEventListener("click", () => {

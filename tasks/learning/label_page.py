@@ -16,7 +16,7 @@ from markupsafe import Markup
 from tasks import session, store
 from tasks.batches import Order
 from tasks.errors import StoreFailed, UsageError
-from tasks.output import replace
+from tasks.output import holds, replace
 from tasks.report.pictures import Pictures
 from tasks.report.render import environment, policy, resource
 from tasks.report.sparklines import HEIGHT, WIDTH, sparkline
@@ -28,6 +28,12 @@ DEFAULT = ("accept", "reject")
 MOST = 500
 """Items on a page unless told: a few megabytes, and an evening."""
 PACKAGE = "tasks.learning"
+MARK = b'content="scalemark label"'
+COLUMNS = (
+    "path", "part", "kind", "status", "height", "width", "samples", "dtype", "units", "minimum",
+    "maximum", "stack", "slot",
+)  # fmt: skip
+"""Of the table: what the page needs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,16 +68,20 @@ def write_label_page(
     only : {"all", "images", "signals"}
         Which items.
     most : int
-        Items on the page; of more, as many are drawn at random.
+        Items on the page; of more, as many are drawn at random: each by its name, so that a later
+        draw from a grown archive has most of them again.
     seed : int
         Of the draw.
 
     Raises
     ------
     tasks.errors.RunError
-        If there is nothing to label, the labels are no labels, or the page cannot be written.
+        If there is nothing to label, the labels are no labels, or the page cannot be written or
+        would replace another file.
     """
     names = _checked(labels, most)
+    if not holds(path, MARK):
+        raise UsageError(f"{path} is there, and no page of labels: choose another --page")
     with session.held(out) as order:
         rows, there = _rows(order, only, most, seed)
         items = [_item(row, Slots(order.output.store)) for row in rows]
@@ -111,14 +121,28 @@ def _checked(labels: Sequence[str], most: int) -> list[str]:
 
 
 def _rows(order: Order, only: str, most: int, seed: int) -> tuple[list[dict[str, Any]], int]:
-    table = pq.read_table(order.output.parquet)
+    table = _table(order)
     kinds = {"images": ["image"], "signals": ["signal"]}.get(only, ["image", "signal"])
     done = pc.is_in(table["status"], pa.array(["ok", "flagged"]))
     table = table.filter(pc.and_(done, pc.is_in(table["kind"], pa.array(kinds))))
     if not len(table):
         raise UsageError(f"{order.output.root} has no {only.removesuffix('s')} to label")
-    drawn = np.random.default_rng(seed).permutation(len(table))[:most]
-    return table.take(np.sort(drawn)).to_pylist(), len(table)
+    lots = [
+        blake2b(repr((seed, path, part)).encode(), digest_size=8).digest()
+        for path, part in zip(table["path"].to_pylist(), table["part"].to_pylist(), strict=True)
+    ]
+    drawn = sorted(sorted(range(len(table)), key=lots.__getitem__)[:most])
+    return table.take(drawn).to_pylist(), len(table)
+
+
+def _table(order: Order) -> Any:  # noqa: ANN401
+    try:
+        return pq.read_table(order.output.parquet, columns=list(COLUMNS))
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"cannot read the table {order.output.parquet}: {error}; "
+            "`scalemark report` writes it anew"
+        ) from error
 
 
 def _item(row: Mapping[str, Any], slots: Slots) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import csv
 import difflib
 import io
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -150,7 +151,7 @@ def _labelled(row: Mapping[str, object], name: str, label: str) -> Labelled:
 
 def _plain(cell: str) -> str:
     """Return a cell without the quote that keeps a spreadsheet from taking it for a formula."""
-    return cell[1:] if cell[:1] == "'" and cell[1:2] in tuple("=+-@\t\r\n") else cell
+    return cell[1:] if re.match(r"'+[=+\-@\t\r\n]", cell) else cell
 
 
 def _unknown(names: list[str], known: list[str], source: Path) -> str:

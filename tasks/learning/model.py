@@ -14,7 +14,9 @@ from tasks.learning.features import feature_names, feature_steps, plain
 from tasks.output import replace
 
 FORMAT = "scalemark model"
-VERSION = 1
+VERSION = 2
+MODEL_MARK = f'"format": "{FORMAT}"'.encode()
+"""What a file of a model begins with."""
 LARGEST = 50_000_000
 """Bytes; a rule of 16 labels over some dozens of features takes thousands."""
 
@@ -23,7 +25,8 @@ LARGEST = 50_000_000
 class Model:
     """A rule for images or signals, the labels it tells apart, and the features it was learnt on.
 
-    What is not part of the rule (`made`, `evaluation`) is for people; `digest` leaves it out.
+    What is not part of the rule (`made`, `evaluation`) is for people. `digest` leaves it out, so
+    that the same rule, trained again, labels nothing again; the file's own digest is of all.
     """
 
     kind: str
@@ -62,6 +65,18 @@ class Model:
         }
 
 
+def contents(model: Model) -> dict[str, Any]:
+    """Return what a model's file holds, its digest among it."""
+    values = {
+        "format": FORMAT,
+        "version": VERSION,
+        **model._essence(),
+        "made": plain(model.made),
+        "evaluation": plain(model.evaluation),
+    }
+    return {**values, "digest": file_digest(values)}
+
+
 def write_model(path: Path, model: Model) -> None:
     """Write a model, whole or not at all.
 
@@ -70,18 +85,17 @@ def write_model(path: Path, model: Model) -> None:
     StoreFailed
         If the file cannot be written.
     """
-    values = {
-        "format": FORMAT,
-        "version": VERSION,
-        "digest": model.digest,
-        **model._essence(),
-        "made": plain(model.made),
-        "evaluation": plain(model.evaluation),
-    }
     try:
-        replace(path, json.dumps(values, indent=1, allow_nan=False).encode())
+        replace(path, json.dumps(contents(model), indent=1, allow_nan=False).encode())
     except OSError as error:
         raise StoreFailed(f"cannot write the model {path}: {error.strerror}") from error
+
+
+def file_digest(values: Mapping[str, Any]) -> str:
+    """Return what tells a model's file from any other: of every value but itself."""
+    rest = {name: value for name, value in values.items() if name != "digest"}
+    text = json.dumps(rest, sort_keys=True)
+    return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def read_model(path: Path) -> Model:
@@ -105,7 +119,7 @@ def read_model(path: Path) -> Model:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else error
         raise UsageError(f"{path} is damaged ({what}): restore it, or train again") from error
-    if model.digest != values.get("digest"):
+    if file_digest(values) != values.get("digest"):
         raise UsageError(
             f"{path} was changed since it was written (its digest differs): "
             "restore it, or train again"
@@ -139,9 +153,15 @@ def _model(values: Mapping[str, Any]) -> Model:
             one_vs_rest=bool(rule["one_vs_rest"]),
         ),
         steps={str(step): str(mark) for step, mark in values["steps"].items()},
-        made=values["made"],
-        evaluation=values["evaluation"],
+        made=_object(values, "made"),
+        evaluation=_object(values, "evaluation"),
     )
+
+
+def _object(values: Mapping[str, Any], name: str) -> dict[str, Any]:
+    if not isinstance(values[name], dict):
+        raise TypeError(f"{name} is no object")
+    return dict(values[name])
 
 
 def unknown_features(model: Model) -> list[str]:

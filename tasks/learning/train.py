@@ -3,6 +3,7 @@
 import math
 import time
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from tasks import progress, session
 from tasks.batches import Order
 from tasks.errors import UsageError
 from tasks.fitness import versions
-from tasks.learning.card import write_card
+from tasks.learning.card import require_replaceable, write_card
 from tasks.learning.evaluate import Data, evaluate, group_items
 from tasks.learning.features import feature_names, feature_steps, marks, matrix, plain
 from tasks.learning.labels import Labelled, choose_kind, match, read_labels
@@ -69,6 +70,8 @@ class TrainParams:
             raise ValueError(f"l1_ratio must be within 0 to 1, got {self.l1_ratio}")
         if self.folds < 2:
             raise ValueError(f"folds must be 2 or more, got {self.folds}")
+        if self.seed < 0:
+            raise ValueError(f"seed must be 0 or more, got {self.seed}")
         if self.max_iterations is not None and self.max_iterations < 1:
             raise ValueError(f"max_iterations must be 1 or more, got {self.max_iterations}")
 
@@ -101,6 +104,7 @@ def train(out: Path, labels: Path, params: TrainParams, model_path: Path) -> Tra
     tasks.errors.RunError
         If labels, features or parameters do not make a rule; the message names what does not fit.
     """
+    require_replaceable(model_path, labels)
     given = read_labels(labels)
     with session.held(out) as order, Ledger(order.output.ledger) as ledger:
         kind, items = choose_kind(match(ledger, given, labels), params.only, labels)
@@ -109,9 +113,7 @@ def train(out: Path, labels: Path, params: TrainParams, model_path: Path) -> Tra
     rule, said = fit(data.values, data.label, data.features, params)
     for text in (*said, *_dropped(rule)):
         _note(text)
-    evaluation = evaluate(
-        data, lambda x, y: fit(x, y, data.features, params), params.folds, params.seed
-    )
+    evaluation = _evaluated(data, params)
     evaluation["coefficient_errors"] = _coefficient_errors(data, rule, params)
     model = Model(
         kind=kind,
@@ -121,8 +123,24 @@ def train(out: Path, labels: Path, params: TrainParams, model_path: Path) -> Tra
         made=_made(labels, params, said),
         evaluation=plain(evaluation),
     )
+    card = write_card(model_path, model)
     write_model(model_path, model)
-    return Trained(model=model, path=model_path, card=write_card(model_path, model))
+    return Trained(model=model, path=model_path, card=card)
+
+
+def _evaluated(data: Data, params: TrainParams) -> dict[str, Any]:
+    """Try the rule, and say what the solver warned of on the way."""
+    heard: Counter[str] = Counter()
+
+    def fit_fold(values: Floats, label: Whole) -> tuple[LinearRule, tuple[str, ...]]:
+        rule, said = fit(values, label, data.features, params)
+        heard.update(said)
+        return rule, said
+
+    found = evaluate(data, fit_fold, params.folds, params.seed)
+    for text, number in heard.items():
+        _note(f"in {number} of {found['folds']} folds: {text}")
+    return found
 
 
 def _data(order: Order, kind: str, items: list[Labelled], params: TrainParams) -> Data:

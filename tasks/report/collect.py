@@ -62,7 +62,8 @@ def collect(output: Output) -> page.Page:
         source = json.loads(ledger.get_meta("source") or '""')
         provenance = _provenance(ledger, table)
         rules = applied_rules(ledger)
-        derived = frozenset(row["id"] for row in ledger.execute(DERIVED))
+        derived = {row["id"]: "" for row in ledger.execute(DERIVED)}
+        derived |= ledger.failed_aside("derive", "signal")
     slots = Slots(output.store)
     return page.Page(
         title=Path(source).name or source,
@@ -162,7 +163,7 @@ def _parameter(parameters: Mapping[str, Any], name: str) -> str:
 
 
 def _signal_cards(
-    slots: Slots, signals: Table, parameters: Mapping[str, Any], derived: frozenset[int]
+    slots: Slots, signals: Table, parameters: Mapping[str, Any], derived: Mapping[int, str]
 ) -> tuple[page.SignalCard, ...]:
     flagged = pc.equal(signals["status"], "flagged").to_numpy(zero_copy_only=False)
     chosen = np.argsort(~flagged, kind="stable")[:SIGNALS]
@@ -171,13 +172,12 @@ def _signal_cards(
 
 
 def _signal_card(
-    slots: Slots, row: dict[str, Any], parameters: Mapping[str, Any], derived: frozenset[int]
+    slots: Slots, row: dict[str, Any], parameters: Mapping[str, Any], derived: Mapping[int, str]
 ) -> page.SignalCard:
     stored = slots.named((store.SIGNAL, store.X), "signal", row)
     values, x = (v[: row["samples"]] for v in stored.values()) if stored else (np.empty(0),) * 2
     units = row["x_units"] or "1"
     fit, structure = read_fit(slots, row), read_structure(slots, row)
-    slopes = read_derivatives(slots, row) if row["item"] in derived else None
     log = _parameter(parameters, "pieces.fit.x_transform") == "log"
     baseline = _parameter(parameters, "structure.decompose.baseline")
     return page.SignalCard(
@@ -196,7 +196,7 @@ def _signal_card(
         units=row["units"] or "",
         route=row["route"] or "",
         sparkline=sparkline(values),
-        derivatives=_derivatives(slopes, values, row) if slopes else None,
+        derivatives=_derivatives(slots, values, row, derived.get(row["item"])),
         predicted=row["predicted"] or "",
         probability=row["predicted_probability"],
         fit=draw_fit(values, x, fit, log, units) if fit and stored else None,
@@ -206,7 +206,18 @@ def _signal_card(
     )
 
 
-def _derivatives(slopes: dict[str, Any], values: Any, row: dict[str, Any]) -> DerivativeDrawing:  # noqa: ANN401
+def _derivatives(
+    slots: Slots,
+    values: Any,  # noqa: ANN401
+    row: dict[str, Any],
+    failure: str | None,
+) -> DerivativeDrawing | None:
+    """Draw derivatives, or say why there are none; nothing where none were asked for."""
+    if failure:
+        return DerivativeDrawing(curves=(), text=f"no derivatives: {failure}")
+    slopes = None if failure is None else read_derivatives(slots, row)
+    if slopes is None:
+        return None
     finite = values[np.isfinite(values)]
     deviation = float(finite.std()) if finite.size else 0.0
     return draw_derivatives(slopes, deviation, row["units"] or "", row["x_units"] or "1")

@@ -17,6 +17,8 @@ Floats = NDArray[np.float64]
 UNDERIVED = {
     Status.TOO_FEW: "no derivatives: fewer than 16 samples at different x",
     Status.CONSTANT: "derivatives are 0: every sample is the same",
+    Status.CROWDED: "no derivatives: x lies at one place but for a few samples",
+    Status.TOO_LARGE: "no derivatives: they are larger than any number; scale x or the signal",
 }
 ROOM = 0.08
 """Part of the span that is left above and below the network's derivative."""
@@ -43,9 +45,11 @@ class DerivativeDrawing:
 
 
 def read_derivatives(slots: Slots, row: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what the store holds of a signal's derivatives; None where it is damaged."""
+    """Return what the store holds of a signal's derivatives; None where it is damaged or blank."""
     found = slots.named(store.DERIVED, "signal", row)
-    if found is None:
+    if found is None or found["status"] not in tuple(Status):
+        return None
+    if found["status"] == Status.FITTED and not np.isfinite(found["first"]).any():
         return None
     return {
         name: value[: row["samples"]] if np.ndim(value) else value for name, value in found.items()

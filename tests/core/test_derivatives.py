@@ -10,6 +10,10 @@ FIRST = 0.75 * np.cos(T / 4) - (T - 20) / 4 * np.exp(-0.5 * ((T - 20) / 2) ** 2)
 SECOND = -3 / 16 * np.sin(T / 4) + (((T - 20) / 4) ** 2 - 0.25) * np.exp(-0.5 * ((T - 20) / 2) ** 2)
 
 
+HELD = np.where(np.arange(50) == 2, 1.0, 0.0)
+"""One at a sample that is held out to choose the smoothing."""
+
+
 def rms(values):
     return np.sqrt(np.nanmean(values**2))
 
@@ -107,6 +111,15 @@ def test_a_long_signal_is_fitted_by_means_and_told_at_every_sample():
         (np.arange(50), np.full(50, 1e200), Status.TOO_FEW, np.nan),
         (np.arange(50), np.full(50, 7.0), Status.CONSTANT, 7.0),
         (np.arange(0), np.arange(0), Status.TOO_FEW, np.nan),
+        (np.arange(50) * 1e-200, np.sin(np.arange(50)), Status.TOO_LARGE, np.nan),
+        (np.arange(50) * 1e-320, np.sin(np.arange(50)), Status.TOO_LARGE, np.nan),
+        (np.arange(50) * 1e-200 + HELD, np.sin(np.arange(50)), Status.CROWDED, np.nan),
+        (
+            np.where(np.arange(200) % 5 == 2, np.arange(200), 0),
+            np.arange(200),
+            Status.CROWDED,
+            np.nan,
+        ),
     ],
 )
 def test_what_has_no_derivatives_says_why(x, y, status, value):
@@ -114,6 +127,16 @@ def test_what_has_no_derivatives_says_why(x, y, status, value):
     assert found.status is status
     np.testing.assert_array_equal(found.value, np.full(len(x), value))
     np.testing.assert_array_equal(found.second, np.full(len(x), value * 0))
+
+
+def test_x_and_y_of_any_scale_have_the_derivatives_of_their_ratio(noisy):
+    y, found = noisy
+    x_unit, y_unit = 2.0**-700, 2.0**-640  # squares of either are no numbers
+    other = differentiate(T * x_unit, y * y_unit)
+    np.testing.assert_array_equal(other.value / y_unit, found.value)
+    np.testing.assert_array_equal(other.first, found.first * 2.0**60)
+    np.testing.assert_array_equal(other.second * 2.0**-760, found.second)
+    np.testing.assert_array_equal(other.gaussian_first, found.gaussian_first * 2.0**60)
 
 
 @pytest.mark.parametrize("scale", [1e-90, 1e90])

@@ -87,3 +87,23 @@ def test_a_design_that_cannot_be_is_refused(change):
     Design(**whole)
     with pytest.raises(ValueError, match=r"design|finite|features"):
         Design(**(whole | change))
+
+
+@pytest.mark.parametrize("unit", [2.0**-960, 2.0**-700, 2.0**400])
+def test_columns_do_not_depend_on_the_unit(unit):
+    """Squares of values around 1e-289 or 1e-210 are no numbers; powers of two round nothing."""
+    values = table(0, missing=0.0)[:, :1]
+    columns = learn_design(values * unit, NAMES[:1]).columns(values * unit)
+    np.testing.assert_array_equal(columns, learn_design(values, NAMES[:1]).columns(values))
+    far = learn_design(values * unit, NAMES[:1]).columns([[1e150]])
+    assert np.isfinite(far).all()
+
+
+@pytest.mark.parametrize("offset", [0.1, -1e9, 1e-200])
+def test_what_differs_by_rounding_alone_is_dropped(offset):
+    values = np.full((30, 2), offset)
+    values[0, 0] = np.nextafter(offset, np.inf)
+    values[:, 1] *= 1 + 1e-12 * np.arange(30)
+    design = learn_design(values, NAMES[:2])
+    assert design.names == ("b",)
+    np.testing.assert_allclose(design.columns(values).std(), 1.0, rtol=1e-3)

@@ -4,6 +4,7 @@ import re
 import shutil
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.flows.test_served import api, wait_for_run
@@ -78,6 +79,39 @@ def test_a_person_fills_in_the_form_and_sees_the_run_and_its_artifacts(served, p
     # The other tests of this server know the verdicts of the first run.
     again = api(served, f"deployments/{deployment}/create_flow_run", {})
     assert wait_for_run(served, again["id"])["type"] == "COMPLETED"
+
+
+def test_labels_from_the_page_train_a_rule_that_the_flow_and_the_command_apply(
+    served, page, manual_run, scalemark, tmp_path
+):
+    out = shutil.copytree(served.out, tmp_path / "out")
+    assert scalemark("label", out, "--only", "images").returncode == 0
+    page.goto((out / "labels.html").as_uri())
+    count = page.locator("#strip button").count()
+    for _ in range(count):
+        degraded = page.inner_text("#shown").startswith("degraded/")
+        page.keyboard.press("r" if degraded else "a")
+    with page.expect_download() as download:
+        page.click("#export")
+    download.value.save_as(tmp_path / "labels.csv")
+    trained = scalemark("train", out, "--labels", tmp_path / "labels.csv")
+    assert trained.returncode == 0, trained.stderr
+    assert f"of {count} labelled items" in trained.stdout
+
+    deployment = api(served, "deployments/name/learn-apply/nightly")["id"]
+    body = {"parameters": {"out": str(out), "model": None}}
+    run = api(served, f"deployments/{deployment}/create_flow_run", body)
+    state = wait_for_run(served, run["id"])
+    assert state["type"] == "COMPLETED", state["message"]
+    rows = pq.read_table(out / "items.parquet").to_pylist()
+    told = [row["predicted"] for row in rows if row["predicted"]]
+    assert len(told) == count
+    assert set(told) == {"accept", "reject"}
+    again = scalemark("apply", out)
+    assert "0 images labelled now, the others were up to date" in again.stdout
+    another = scalemark("train", out, "--labels", tmp_path / "labels.csv", "--c", "0.1")
+    assert another.returncode == 0, another.stderr
+    assert f"{count} images labelled now" in scalemark("apply", out).stdout
 
 
 def runs_of(served, deployment):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from flows.learning import derive
 from tasks import lock
 from tasks.output import Output
 
@@ -70,6 +71,13 @@ def test_label_train_apply_and_again(scalemark, out, labels):
     assert "0 images labelled now, the others were up to date" in again.stdout
 
 
+def test_derive_tells_what_it_cannot_derive(out, monkeypatch, capsys):
+    monkeypatch.setattr("tasks.learning.derive._values", lambda *_: 1 / 0)
+    assert derive(out, items="sun*") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "0 of 1 signals derived now, 1 not: scalemark failed on it, please report" in said
+
+
 def test_derive_stores_and_draws(scalemark, out):
     done = scalemark("derive", out, "--items", "sun*", "--hidden", "8", "--max-iterations", "50")
     assert done.returncode == 0, done.stderr
@@ -82,6 +90,8 @@ def test_derive_stores_and_draws(scalemark, out):
     [
         (("train", "{out}", "--labels", "none.csv"), "cannot read the labels none.csv"),
         (("train", "{out}", "--labels", "{labels}", "--c", "0"), "c must be positive"),
+        (("train", "{out}", "--labels", "{labels}", "--seed", "-1"), "seed must be 0 or more"),
+        (("train", "{out}", "--labels", "{labels}", "--model", "{labels}"), "the file of labels"),
         (("train", "{out}", "--labels", "{labels}", "--penalty", "l1", "--solver", "lbfgs"),
          "cannot be trained so"),
         (("train", "{out}", "--labels", "{labels}", "--group-by", "folder"), "in one folder alone"),
@@ -89,6 +99,7 @@ def test_derive_stores_and_draws(scalemark, out):
         (("apply", "{out}", "--model", "{labels}"), "is damaged"),
         (("label", "{out}/none"), "holds no scalemark run"),
         (("label", "{out}", "--labels", "one"), "2 to 9 different words"),
+        (("label", "{out}", "--page", "{labels}"), "no page of labels"),
         (("derive", "{out}", "--items", "x"), "no signal of"),
         (("derive", "{out}", "--smoothing", "-1"), "smoothing"),
     ],

@@ -1,5 +1,6 @@
 import json
 import shutil
+import sqlite3
 from dataclasses import replace
 
 import numpy as np
@@ -12,10 +13,11 @@ from tasks import chunks, lock, pipeline, store
 from tasks.errors import Busy, UsageError
 from tasks.learning import apply as applying
 from tasks.learning.apply import apply
+from tasks.learning.card import card_path
 from tasks.learning.features import feature_names
-from tasks.learning.model import read_model, write_model
+from tasks.learning.model import file_digest, read_model, write_model
 from tasks.learning.train import TrainParams, train
-from tasks.ledger import Ledger
+from tasks.ledger import Ledger, Outcome
 from tasks.output import Output
 from tasks.pipeline import Params
 from tasks.scoring import QualityParams
@@ -143,16 +145,10 @@ def test_a_feature_that_is_not_known_is_refused_by_name(out, model):
     model.write_text(json.dumps(values))
     with pytest.raises(UsageError, match="digest"):
         apply(out, model)
-    changed = values | {"digest": digest_of(values)}
+    changed = values | {"digest": file_digest(values)}
     model.write_text(json.dumps(changed))
     with pytest.raises(UsageError, match="sharpness: this scalemark has no such feature"):
         apply(out, model)
-
-
-def digest_of(values):
-    from tasks.learning.model import _model
-
-    return _model(values).digest
 
 
 def test_a_store_without_the_features_is_refused_by_name(archive, model, tmp_path):
@@ -264,3 +260,67 @@ def test_a_model_that_names_no_step_for_its_features_is_refused(out, model):
     write_model(model, replace(found, steps={}))
     with pytest.raises(UsageError, match="the model does not tell how it was made"):
         apply(out, model)
+
+
+def quarantine(out, path):
+    """Do what a run does with an item that a step of it failed on: set it aside, and pass on."""
+    with Ledger(Output(out).ledger) as ledger, ledger.writing():
+        item = ledger.number("SELECT id FROM item WHERE path = ?", (path,))
+        ledger.quarantine(Outcome(item=item, code="crash", reason="it ended its worker"), "piqe")
+
+
+def test_a_quarantined_neighbour_keeps_its_verdict_and_gets_no_label(mine, model, table):
+    source, out = mine
+    quarantine(out, b"f1/noisy1.png")
+    pipeline.rewrite(out)
+    before = {name: (row["status"], row["code"], row["reason"]) for name, row in table(out).items()}
+    assert before["f1/noisy1.png"] == ("quarantined", "crash", "it ended its worker")
+    assert apply(out, model).labelled == FOLDERS * EACH - 1
+    for _ in ("after apply", "after a run"):
+        rows = table(out)
+        assert {n: (r["status"], r["code"], r["reason"]) for n, r in rows.items()} == before
+        assert rows["f1/noisy1.png"]["predicted"] is None
+        pipeline.characterise(source, out, Params(only="images"))
+
+
+def test_an_item_that_cannot_be_labelled_is_told_and_its_neighbours_keep_theirs(
+    out, model, table, monkeypatch
+):
+    before = {name: row["status"] for name, row in table(out).items()}
+    real = applying._features
+
+    def fail(order, model, stack, batch):
+        if table(out)["f1/noisy1.png"]["slot"] in [item.slot for item in batch.items]:
+            raise MemoryError("no room")
+        return real(order, model, stack, batch)
+
+    monkeypatch.setattr(applying, "_features", fail)
+    done = apply(out, model)
+    assert (done.labelled, done.waiting, list(done.failed.values())) == (29, 1, [1])
+    assert "no room" in next(iter(done.failed))
+    rows = table(out)
+    assert {name: row["status"] for name, row in rows.items()} == before
+    without = [n for n, row in images(rows).items() if row["predicted"] is None]
+    assert without == ["f1/noisy1.png"]
+    monkeypatch.undo()
+    again = apply(out, model)
+    assert (again.labelled, again.waiting, again.failed) == (1, 0, {})
+
+
+def test_a_ledger_of_the_format_before_is_taken_over(out, model):
+    with sqlite3.connect(Output(out).ledger) as database:
+        database.executescript(
+            "DROP TRIGGER aside_deleted; DROP TABLE aside; PRAGMA user_version = 1"
+        )
+    database.close()
+    assert apply(out, model).labelled == FOLDERS * EACH
+
+
+def test_a_card_of_another_model_is_told(out, model, labels, notes):
+    card = card_path(model).read_text()
+    train(out, labels, TrainParams(folds=3), model)
+    apply(out, model)
+    assert not any("card" in note for note in notes)
+    card_path(model).write_text(card)
+    apply(out, model)
+    assert "model_card.html is the card of another model: train again" in notes

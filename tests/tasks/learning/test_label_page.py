@@ -1,9 +1,14 @@
+import json
+import re
+
+import pyarrow.parquet as pq
 import pytest
 
 from tasks.errors import StoreFailed, UsageError
 from tasks.learning.label_page import write_label_page
 from tasks.learning.labels import read_labels
 from tasks.learning.train import TrainParams, train
+from tasks.output import Output
 
 
 @pytest.fixture
@@ -76,6 +81,34 @@ def test_labels_outlive_the_page(visit):
     assert "3 of 30" in tab.inner_text("#facts")
 
 
+def test_labels_outlive_another_draw_and_are_saved_with_it(visit, tmp_path):
+    tab = visit(only="images", most=6)
+    press(tab, *"121212")
+    first = read_labels(save(tab, tmp_path / "first.csv"))
+    tab.wait_for_timeout(500)
+    tab = visit(only="images", most=6, seed=1)
+    press(tab, "n", "2")
+    second = read_labels(save(tab, tmp_path / "second.csv"))
+    assert first.items() < second.items()
+    assert len(second) == 7
+    assert re.search(r"\d of an earlier page", " ".join(tally(tab)))
+    assert tab.complaints == []
+
+
+@pytest.mark.parametrize("name", ["constructor", "__proto__", "toString"])
+def test_a_name_that_scripts_know_is_a_name_like_others(visit, tmp_path, name):
+    tab = visit(only="images")
+    page = tmp_path / "labels.html"
+    page.write_text(page.read_text().replace('"name": "f0/clean0.png"', f'"name": "{name}"'))
+    tab.reload()
+    assert tally(tab) == ["0 accept", "0 reject", "30 without"]
+    press(tab, "1")
+    tab.wait_for_timeout(500)
+    tab.reload()
+    assert tally(tab) == ["1 accept", "0 reject", "29 without"]
+    assert read_labels(save(tab, tmp_path / "labels.csv")) == {name: "accept"}
+
+
 def test_nothing_is_asked_of_the_network(visit):
     tab = visit()
     press(tab, "1")
@@ -96,10 +129,11 @@ def test_what_is_saved_trains_a_rule(visit, finished, tmp_path):
 
 
 def test_every_name_comes_back_as_it_went_out(visit, tmp_path):
-    tab = visit(only="signals", labels=("=evil", 'a "b", c'))
-    press(tab, "1", "2")
+    labels = ("=evil", 'a "b", c', "'=quoted", "''-1", "'plain'")
+    tab = visit(only="signals", labels=labels)
+    press(tab, *"12345")
     found = read_labels(save(tab, tmp_path / "labels.csv"))
-    assert list(found.values()) == ["=evil", 'a "b", c']
+    assert tuple(found.values()) == labels
 
 
 def test_a_draw_is_said(visit):
@@ -107,6 +141,44 @@ def test_a_draw_is_said(visit):
     assert "4 of 42 items, drawn at random" in tab.inner_text(".hint")
     press(tab, "1", "1", "1", "1")
     assert tab.is_visible("#finished")
+
+
+def drawn(out, path, **options):
+    write_label_page(out, path, only="images", **options)
+    [text] = re.findall(r'id="data">(.*?)</script>', path.read_text(), re.DOTALL)
+    return {item["name"] for item in json.loads(text)["items"]}
+
+
+def test_a_draw_from_a_grown_archive_holds_what_is_still_among_the_first(out, tmp_path):
+    path, most = tmp_path / "labels.html", 12
+    whole = drawn(out, path, most=most)
+    assert drawn(out, path, most=most) == whole
+    assert drawn(out, path, most=most, seed=-1) != whole
+    table = pq.read_table(Output(out).parquet)
+    few = [n for n, name in enumerate(table["path"].to_pylist()) if "3.png" not in name]
+    pq.write_table(table.take(few), Output(out).parquet)
+    smaller = drawn(out, path, most=most)
+    assert len(smaller) == len(whole) == most
+    assert {name for name in whole if "3.png" not in name} <= smaller
+
+
+def test_another_file_is_not_written_over(out, tmp_path):
+    page = tmp_path / "page.html"
+    for path in (page, out / "report.html", tmp_path):
+        if path == page:
+            page.write_text("<title>mine</title>")
+        with pytest.raises(UsageError, match="no page of labels: choose another --page"):
+            write_label_page(out, path)
+    assert page.read_text() == "<title>mine</title>"
+
+
+def test_a_table_that_is_missing_or_damaged_is_named(out, tmp_path):
+    Output(out).parquet.write_bytes(b"PAR1")
+    with pytest.raises(UsageError, match="cannot read the table"):
+        write_label_page(out, tmp_path / "labels.html")
+    Output(out).parquet.unlink()
+    with pytest.raises(UsageError, match=r"items\.parquet.*scalemark report. writes it anew"):
+        write_label_page(out, tmp_path / "labels.html")
 
 
 @pytest.mark.parametrize("labels", [("one",), ("a", "a"), ("a", " "), tuple("abcdefghij")])

@@ -1,3 +1,4 @@
+import csv
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ from tasks.errors import UsageError
 from tasks.learning.labels import choose_kind, match, read_labels
 from tasks.ledger import Ledger
 from tasks.output import Output
+from tasks.table import safe_cell
 
 
 def read(tmp_path, text, encoding="utf-8"):
@@ -51,6 +53,14 @@ def test_names_with_commas_quotes_and_line_breaks_are_read(tmp_path):
 def test_what_is_no_file_of_labels_is_refused_with_the_reason(tmp_path, text, words):
     with pytest.raises(UsageError, match=words):
         read(tmp_path, text)
+
+
+@pytest.mark.parametrize("name", ["=a", "'=a", "''=a", "-1", "'a", "''", "a'=", "'\n"])
+def test_what_the_table_writes_comes_back(tmp_path, name):
+    with (tmp_path / "labels.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("name", "label"), (safe_cell(name), "yes")])
+    assert read_labels(tmp_path / "labels.csv") == {name: "yes"}
+    assert safe_cell(name)[0] not in "=+-@"
 
 
 def test_another_encoding_and_a_missing_file_are_named(tmp_path):

@@ -36,10 +36,18 @@ def test_the_digest_is_of_the_rule_not_of_what_is_told_of_it():
     assert model().digest != model(steps={"piqe": '{"version": 2}'}).digest
 
 
+def test_the_file_s_digest_is_of_what_is_told_of_the_rule_too(path):
+    values = json.loads(path.read_text())
+    values["evaluation"]["summary"] = "better"
+    path.write_text(json.dumps(values))
+    with pytest.raises(UsageError, match="its digest differs"):
+        read_model(path)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda v: v.update(version=2), "model format 2, this scalemark reads 1"),
+        (lambda v: v.update(version=3), "model format 3, this scalemark reads 2"),
         (lambda v: v.update(format="other"), "is no model that `scalemark train` wrote"),
         (lambda v: v["rule"]["coefficients"][1].__setitem__(0, 9.9), "its digest differs"),
         (lambda v: v["rule"]["coefficients"][1].__setitem__(0, "x"), "is damaged"),
@@ -49,6 +57,8 @@ def test_the_digest_is_of_the_rule_not_of_what_is_told_of_it():
         (lambda v: v.update(kind="film"), "is damaged"),
         (lambda v: v.pop("steps"), "'steps' is missing"),
         (lambda v: v.pop("digest"), "its digest differs"),
+        (lambda v: v.update(made=["when"]), "is damaged \\(made is no object"),
+        (lambda v: v.update(evaluation="good"), "is damaged \\(evaluation is no object"),
     ],
 )
 def test_a_file_that_was_changed_or_is_newer_is_refused(path, change, words):

@@ -3,14 +3,16 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from tasks import lock
+from tasks import lock, pipeline
 from tasks.errors import Busy, UsageError
+from tasks.learning import train as training
 from tasks.learning.evaluate import Data, baselines, evaluate
 from tasks.learning.features import feature_names
-from tasks.learning.model import read_model
+from tasks.learning.model import contents, read_model
 from tasks.learning.train import TrainParams, fit, train
 from tasks.ledger import Ledger
 from tasks.output import Output
+from tasks.pipeline import Params
 
 IMAGE_FEATURES = feature_names("image")
 
@@ -86,6 +88,7 @@ def test_a_solver_that_gives_up_is_told_and_written_on_the_card(finished, labels
     assert any(note.startswith("warning: ") for note in notes)
     assert found.model.made["warnings"]
     assert found.model.evaluation["folds_with_warnings"] == 5
+    assert any(note.startswith("in 5 of 5 folds: warning: ") for note in notes)
     assert found.model.made["warnings"][0].split(":")[1].strip()[:30] in found.card.read_text()
 
 
@@ -170,7 +173,8 @@ def test_labels_on_items_that_do_not_differ_are_refused():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"c": 0}, {"c": np.inf}, {"folds": 1}, {"l1_ratio": 2}, {"max_iterations": 0}]
+    "wrong",
+    [{"c": 0}, {"c": np.inf}, {"folds": 1}, {"l1_ratio": 2}, {"max_iterations": 0}, {"seed": -1}],
 )
 def test_parameters_out_of_range_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
@@ -217,3 +221,51 @@ def test_piqe_s_baselines_are_the_literal_thresholds():
             told.append(((rule == label)[train_on].mean(), (rule == label)[held].sum()))
         best.append(max(told, key=lambda pair: pair[0])[1])
     assert accuracy[2] == sum(best) / 8
+
+
+@pytest.mark.parametrize("name", ["model.json", "model_card.html"])
+def test_what_is_no_model_and_no_card_is_not_written_over(finished, labels, tmp_path, name):
+    (tmp_path / name).write_text('{"format": "my own"}')
+    with pytest.raises(UsageError, match=f"{name} is there, and nothing that .scalemark train"):
+        train(finished, labels, TrainParams(), tmp_path / "model.json")
+    assert (tmp_path / name).read_text() == '{"format": "my own"}'
+
+
+def test_the_labels_are_not_written_over(finished, labels):
+    text = labels.read_bytes()
+    with pytest.raises(UsageError, match="is the file of labels: choose another --model"):
+        train(finished, labels, TrainParams(), labels)
+    link = labels.with_name("link.json")
+    link.symlink_to(labels)
+    with pytest.raises(UsageError, match="choose another --model"):
+        train(finished, labels, TrainParams(), link)
+    assert labels.read_bytes() == text
+
+
+def test_a_model_and_its_card_are_replaced(finished, labels, trained):
+    again = train(finished, labels, TrainParams(c=0.1), trained.path)
+    assert read_model(trained.path) == again.model != trained.model
+
+
+def test_a_stop_between_card_and_model_leaves_the_model(trained, finished, labels, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "write_model", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(finished, labels, TrainParams(c=0.1), trained.path)
+    assert read_model(trained.path) == trained.model
+    assert contents(trained.model)["digest"] not in trained.card.read_text()
+
+
+def test_signals_of_tiny_values_are_learnt(tmp_path, write):
+    """Their mean, range and noise are around 1e-200: squares of them are no numbers."""
+    source, out = tmp_path / "source", tmp_path / "out"
+    source.mkdir()
+    for n in range(8):
+        noise = np.random.default_rng(n).normal(0, 1, 80)
+        np.save(source / f"{n}.npy", 1e-200 * (noise + 20 * (n % 2)))
+    pipeline.characterise(source, out, Params())
+    path = write(tmp_path / "labels.csv", [(f"{n}.npy", "ab"[n % 2]) for n in range(8)])
+    found = train(out, path, TrainParams(), tmp_path / "model.json").model
+    assert found.evaluation["accuracy"]["value"] == 1.0
