@@ -4,14 +4,17 @@ Each e^z is 2^k (1 + w) with a whole number k and |w| < 0.42; 1 + w is never rou
 Behind the maximum of a row, terms are added up in four bins, multiples of 2^-26, 2^-52, 2^-78 and
 2^-104 of the sum's own frame, which is a power of 2^26: each term is rounded to those grids alone,
 and sums of so many multiples are exact while the terms are fewer than 2^26 (Demmel and Nguyen,
-"Fast reproducible floating-point summation", 2013). No fused multiply-add may be formed here, so
-that scalar and vector code round alike, and a row gets the same bits in every tile.
+"Fast reproducible floating-point summation", 2013). Multiplications and additions are fused where
+it is written and nowhere else, so that scalar and vector code round alike, and a row gets the same
+bits in every tile. (Processors without that instruction, older than 2013, are right but slow.)
 """
 
 import math
+from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import float64, njit
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
@@ -55,6 +58,17 @@ MAGIC = 6755399441055744.0
 GRID_1, GRID_2, GRID_3, GRID_4 = (1.5 * 2.0 ** (52 - 26 * k) for k in (1, 2, 3, 4))
 
 
+def _build_fma(_: Any, a: Any, b: Any, c: Any) -> Any:  # noqa: ANN401
+    def build(_: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ANN401
+        return builder.fma(*args)
+
+    return float64(float64, float64, float64), build
+
+
+_fma: Any = intrinsic(_build_fma)
+"""a b + c, rounded once."""
+
+
 @njit(cache=True, error_model="numpy")
 def _power(exponent: float) -> float:
     """Return 2^exponent, of a whole number from -1022 to 1023."""
@@ -69,18 +83,6 @@ def _frame_of(k: float) -> float:
 
 
 @njit(cache=True, error_model="numpy")
-def _product_error(a: float, b: float, product: float) -> float:
-    """Return what rounding took from a product (Dekker)."""
-    c = 134217729.0 * a
-    a_high = c - (c - a)
-    a_low = a - a_high
-    c = 134217729.0 * b
-    b_high = c - (c - b)
-    b_low = b - b_high
-    return ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
-
-
-@njit(cache=True, error_model="numpy")
 def _divided(x: float, low: float, scale: Scale) -> tuple[float, float]:
     """Return (x + low) power / divisor as a double and its error, NaN where that is infinite."""
     divisor, power = scale
@@ -88,31 +90,30 @@ def _divided(x: float, low: float, scale: Scale) -> tuple[float, float]:
     if divisor == 1.0:
         return x, low * power
     z = x / divisor
-    product = z * divisor
-    return z, (((x - product) - _product_error(z, divisor, product)) + low * power) / divisor
+    return z, (_fma(-z, divisor, x) + low * power) / divisor
 
 
 @njit(cache=True, error_model="numpy")
 def _near_term(z: float, low: float) -> tuple[float, float]:
     """Return e^(z + low) as w and k, for |z| up to NEAR."""
-    k = (z * LOG2E + MAGIC) - MAGIC
-    high = z - k * LN2_HIGH
-    rest = k * LN2_LOW - low
+    k = _fma(z, LOG2E, MAGIC) - MAGIC
+    high = _fma(-k, LN2_HIGH, z)
+    rest = _fma(k, LN2_LOW, -low)
     y = high - rest
     y_low = (high - y) - rest
     p = 1.0 / 6227020800.0
-    p = p * y + 1.0 / 479001600.0
-    p = p * y + 1.0 / 39916800.0
-    p = p * y + 1.0 / 3628800.0
-    p = p * y + 1.0 / 362880.0
-    p = p * y + 1.0 / 40320.0
-    p = p * y + 1.0 / 5040.0
-    p = p * y + 1.0 / 720.0
-    p = p * y + 1.0 / 120.0
-    p = p * y + 1.0 / 24.0
-    p = p * y + 1.0 / 6.0
-    p = p * y + 0.5
-    return y + (y_low + (y * y_low + p * (y * y))), k
+    p = _fma(p, y, 1.0 / 479001600.0)
+    p = _fma(p, y, 1.0 / 39916800.0)
+    p = _fma(p, y, 1.0 / 3628800.0)
+    p = _fma(p, y, 1.0 / 362880.0)
+    p = _fma(p, y, 1.0 / 40320.0)
+    p = _fma(p, y, 1.0 / 5040.0)
+    p = _fma(p, y, 1.0 / 720.0)
+    p = _fma(p, y, 1.0 / 120.0)
+    p = _fma(p, y, 1.0 / 24.0)
+    p = _fma(p, y, 1.0 / 6.0)
+    p = _fma(p, y, 0.5)
+    return y + _fma(y, y_low, _fma(p, y * y, y_low)), k
 
 
 @njit(cache=True, error_model="numpy")
@@ -127,10 +128,10 @@ def _term(z: float, low: float) -> tuple[float, float, np.int64]:
         frames += np.int64(q)
         first, second = q * FRAME_1, q * FRAME_2
         parts = (
-            -_product_error(q, FRAME_1, first),
+            _fma(-q, FRAME_1, first),
             -second,
             low,
-            -_product_error(q, FRAME_2, second),
+            _fma(-q, FRAME_2, second),
             -q * FRAME_3,
         )
         z, low = z - first, 0.0
@@ -376,9 +377,7 @@ def _total(s: Array) -> None:
         one = 1.0 + s[TOP_W + i]
         one_low = s[TOP_W + i] - (one - 1.0)
         ratio = high / one
-        product = ratio * one
-        rest = (high - product) - _product_error(ratio, one, product)
-        ratio_low = (rest + (low - ratio * one_low)) / one
+        ratio_low = (_fma(-ratio, one, high) + (low - ratio * one_low)) / one
         shift = max(26.0 * s[FRAME + i] - s[TOP_K + i], -2000.0)
         half = max(shift, -1000.0)
         s[RATIO + i] = ((ratio + ratio_low) * _power(half)) * _power(shift - half)
@@ -402,8 +401,9 @@ def _fill_shares(w: Array, ks: Array, count: int, s: Array) -> None:
         for i in range(LANES):
             term = 1.0 + w_line[i]
             low = w_line[i] - (term - 1.0)
-            share = term / s[TOTAL + i]
-            share += (low - share * s[TOTAL_LOW + i]) * s[INVERSE + i]
+            share = term * s[INVERSE + i]
+            rest = _fma(-share, s[TOTAL + i], term) + _fma(-share, s[TOTAL_LOW + i], low)
+            share = _fma(rest, s[INVERSE + i], share)
             shift = max(line[i] - s[TOP_K + i], -2000.0)
             half = max(shift, -1000.0)
             w_line[i] = (share * _power(half)) * _power(shift - half)
