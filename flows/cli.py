@@ -125,7 +125,7 @@ def _run_flow(source: Path, out: Path, params: Any, terminal: Any, where: dict[s
                 str(source.absolute()),
                 str(out.absolute()),
                 params,
-                cluster=str(cluster) if cluster else None,
+                cluster=str(cluster.absolute()) if cluster else None,
                 **where,
             )
         except TransportError as error:

@@ -5,6 +5,7 @@ from typing import Any
 
 from prefect import flow
 
+from flows.fields import AbsolutePath
 from flows.frame import carried, run_name
 from tasks import progress
 from tasks.learning.apply import apply
@@ -12,12 +13,12 @@ from tasks.summary import Summary, summarise
 
 
 @flow(name="learn-apply", flow_run_name=run_name, persist_result=False, validate_parameters=True)
-def learn_apply(out: str, model: str | None = None) -> Any:  # noqa: ANN401
+def learn_apply(out: AbsolutePath, model: AbsolutePath | None = None) -> Any:  # noqa: ANN401
     """Label every new or changed item of a run with a trained model.
 
     Args:
-        out: Output folder of an earlier run, as the worker sees it.
-        model: Model file that `scalemark train` wrote; model.json in the output folder if empty.
+        out: Absolute path of the output folder of an earlier run.
+        model: Absolute path of a model; model.json in the output folder if left empty.
     """
     path = Path(model) if model else Path(out) / "model.json"
 

@@ -1,6 +1,8 @@
 """The parameters file: the same class as the form in the Prefect UI and the core's options."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -53,8 +55,13 @@ def params_of(out: Path) -> Params:
     except ValidationError as error:
         raise UsageError(
             f"{out} was written with parameters of another version of scalemark: "
-            "run characterise once more, then its parts"
+            "run characterise once with the parameters filled in"
         ) from error
+
+
+def params_with(out: Path, **given: Any) -> Params:  # noqa: ANN401
+    """Return what the last run in `out` ran with, and on top what is given and not None."""
+    return replace(params_of(out), **{name: v for name, v in given.items() if v is not None})
 
 
 def default_yaml() -> str:

@@ -1,13 +1,13 @@
 """Structure of signals as a flow: describe the signals that a store holds."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from prefect import flow
 
+from flows.fields import AbsolutePath, Workers
 from flows.frame import carried, run_name
-from flows.parameters import params_of
+from flows.parameters import params_with
 from flows.run import carry_on_on_cluster
 from flows.stages import as_task
 from tasks import pipeline
@@ -19,29 +19,29 @@ from tasks.scale_space import StructureParams
     name="signal-structure", flow_run_name=run_name, persist_result=False, validate_parameters=True
 )
 def signal_structure(
-    out: str,
-    pieces: PiecesParams = PiecesParams(),  # noqa: B008
-    structure: StructureParams = StructureParams(),  # noqa: B008
-    workers: int | None = None,
+    out: AbsolutePath,
+    pieces: PiecesParams | None = None,
+    structure: StructureParams | None = None,
+    workers: Workers | None = None,
     scheduler: str | None = None,
-    cluster: str | None = None,
+    cluster: AbsolutePath | None = None,
 ) -> Any:  # noqa: ANN401
     """Find straight pieces, Gaussians and crossings in the signals that a store holds.
 
     Args:
-        out: Output folder of an earlier run.
-        pieces: How straight pieces are fitted to every signal.
-        structure: How the Gaussians in every signal are found.
+        out: Absolute path of the output folder of an earlier run.
+        pieces: How straight pieces are fitted; None: as in the last run of the folder.
+        structure: How Gaussians are found; None: as in the last run of the folder.
         workers: Worker processes on the machine that runs the flow; one a core if left empty.
         scheduler: Address of a running Dask scheduler, such as tls://host:8786, instead of workers.
-        cluster: Path of a cluster file, instead of workers.
+        cluster: Absolute path of a cluster file, instead of workers.
     """
     return carried(
         Path(out),
         lambda listener: carry_on_on_cluster(
             Path(out),
             pipeline.measure_signals,
-            replace(params_of(Path(out)), pieces=pieces, structure=structure),
+            params_with(Path(out), pieces=pieces, structure=structure),
             listener=listener,
             wrap=as_task,
             workers=workers,

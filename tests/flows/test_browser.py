@@ -43,14 +43,21 @@ def test_a_person_fills_in_the_form_and_sees_the_run_and_its_artifacts(served, p
     site = f"http://127.0.0.1:{served.port}/v2"
 
     page.goto(f"{site}/deployments/deployment/{deployment}/run")
+    page.get_by_role("tab", name="Verdict").click()
     field = page.get_by_label(re.compile("Worst Score"))
     field.fill("150")
     page.get_by_role("button", name="Submit").click()
     assert "less than or equal to 100" in field.evaluate("field => field.validationMessage")
     shoot(page, "form-refuses")
+    field.fill("30")
+    folder = page.get_by_label("out", exact=True)
+    folder.fill("photos-report")
+    page.get_by_role("button", name="Submit").click()
+    page.get_by_text("'photos-report' does not match").first.wait_for()
+    shoot(page, "form-refuses-a-relative-path")
     assert runs_of(served, deployment) == []
 
-    field.fill("30")
+    folder.fill(str(served.out))
     page.get_by_role("button", name="Submit").click()
     [run] = wait_until_there(page, served, deployment)
     assert run["parameters"]["verdict"]["worst_score"] == 30

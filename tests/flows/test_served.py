@@ -120,6 +120,20 @@ def test_a_wrong_parameter_is_refused_before_anything_runs(served, tmp_path):
     assert not (tmp_path / "o").exists()
 
 
+def test_a_relative_path_is_refused_before_anything_runs(served):
+    deployment = api(served, "deployments/name/characterise/manual")
+    path = f"deployments/{deployment['id']}/create_flow_run"
+    body = {"parameters": {"out": "photos-report"}}
+    with pytest.raises(urllib.error.HTTPError, match="409"):
+        api(served, path, body)
+    run = api(served, path, body | {"enforce_parameter_schema": False})
+    state = wait_for_run(served, run["id"])
+    assert (state["type"], "out: Value error, must be absolute" in state["message"]) == (
+        "FAILED",
+        True,
+    )
+
+
 def test_the_nightly_deployment_has_its_schedule(served):
     nightly = api(served, "deployments/name/characterise/nightly")
     assert nightly["schedules"][0]["schedule"]["cron"] == "0 2 * * *"
