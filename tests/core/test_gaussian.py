@@ -118,8 +118,29 @@ def test_noise_gain_is_the_spread_of_smoothed_noise():
     noise = np.random.default_rng(5).normal(size=(20, 20_000))
     for sigma in (0.0, 0.4, 2.0):
         assert derivative(noise, sigma).std() == pytest.approx(noise_gain(sigma), rel=0.02)
-    with pytest.raises(ValueError, match="even"):
-        noise_gain(1.0, 1)
+
+
+@pytest.mark.parametrize("order", [0, 2, 4])
+@pytest.mark.parametrize("sigma", [0.0, 0.05, 0.7, 3.0, 30.0, 1e3, 3e3, 1e4, 3e4, 1e6, 1e8, 2e9])
+def test_noise_gain_is_the_power_that_the_filter_passes(sigma, order):
+    # Parseval: Gauss's quadrature over the frequencies that pass; beyond 12 / sigma is exp(-144).
+    node, weight = np.polynomial.legendre.leggauss(200)
+    end = min(math.pi, 12.0 / max(sigma, 1e-9))
+    twice = 2.0 * np.sin(0.25 * end * (node + 1.0))
+    power = twice ** (2 * order) * np.exp(-((sigma * twice) ** 2))
+    variance = 0.5 * end * (weight @ power) / math.pi
+    assert noise_gain(sigma, order) == pytest.approx(math.sqrt(variance), rel=1e-12)
+
+
+def test_noise_gain_at_fine_scales_is_the_spread_of_the_taps():
+    for sigma in (0.0, 0.3, 2.0):
+        lags = ive(np.arange(3), 2.0 * sigma**2)
+        expected = math.sqrt(6.0 * lags[0] - 8.0 * lags[1] + 2.0 * lags[2])
+        assert noise_gain(sigma) == pytest.approx(expected, rel=1e-12)
+    assert noise_gain(1e100) == pytest.approx(math.sqrt(3 / (8 * math.sqrt(math.pi))) * 1e-250)
+    for arguments, words in (((1.0, 1), "even"), ((-1.0,), "sigma"), (([1.0, 2.0],), "sigma")):
+        with pytest.raises(ValueError, match=words):
+            noise_gain(*arguments)
 
 
 @settings(deadline=None)
