@@ -21,7 +21,7 @@ from core.gaussian import Boundary, Kernel
 from core.peaks import DecomposeParams, Decomposition
 from core.scale_space import ScaleParams, StableParams
 from core.scale_space.gaps import fill_gaps
-from core.stretches import means_of_stretches
+from core.stretches import means_of_stretches, order_along
 from tasks import ingest, signals, store, worklist
 from tasks.batches import Batch, Order
 from tasks.ledger import Ledger, Outcome, fingerprint
@@ -414,8 +414,8 @@ def structure_of(x: Array, y: Array, params: StructureParams) -> dict[str, Any]:
     """Return what the store keeps of one signal's structure, by name.
 
     Gaps of up to 5 samples (or stretches of a long signal) are bridged by straight lines for the
-    scale space, which goes by sample whatever x is; the decomposition leaves missing samples out.
-    Longer gaps leave the scale space empty, with a status.
+    scale space, which goes by sample in the order of x, whatever the spacing; the decomposition
+    leaves missing samples out. Longer gaps leave the scale space empty, with a status.
 
     Parameters
     ----------
@@ -427,7 +427,9 @@ def structure_of(x: Array, y: Array, params: StructureParams) -> dict[str, Any]:
     place, means, _, stretch = means_of_stretches(x, y, params.longest)
     there = np.isfinite(means) & np.isfinite(place)
     parts = peaks.decompose(place[None, there], means[None, there], params.decompose)
-    in_order = means_of_stretches(np.arange(y.size), y, params.longest).y
+    order = order_along(x)
+    along = y if order is None else y[order]
+    in_order = means_of_stretches(np.arange(y.size), along, params.longest).y
     even = fill_gaps(in_order, LONGEST_GAP)[None]
     ladder = np.geomspace(0.5, max(even.size / 8, 1.0), SCALES)
     kept, count, faults, status = _crossings(even, ladder, None, CROSSINGS)

@@ -96,6 +96,16 @@ def test_crossings_go_by_sample_whatever_the_positions():
         np.testing.assert_array_equal(rising["crossing"], falling["crossing"])
 
 
+@pytest.mark.parametrize("longest", [50, 4096])
+def test_samples_in_no_order_show_the_crossings_of_those_in_order(longest):
+    signal, params = bumps().values[0], StructureParams(longest=longest)
+    x = 0.5 * np.arange(SAMPLES)
+    order = np.random.default_rng(0).permutation(SAMPLES)
+    plain, shuffled = structure_of(x, signal, params), structure_of(x[order], signal[order], params)
+    for name in ("crossing", "n_crossings", "stable_count", "n_components", "center"):
+        np.testing.assert_array_equal(plain[name], shuffled[name], err_msg=name)
+
+
 def test_names_that_the_result_needs_are_refused():
     with pytest.raises(ValueError, match=r"the result calls \{'component'\} so too"):
         decompose(bumps().rename(series="component"))
