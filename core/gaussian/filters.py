@@ -189,7 +189,8 @@ def checked_sigmas(sigma: ArrayLike) -> Floats:
 def _check_choices(order: int, kernel: str, boundary: str) -> None:
     require_choice("kernel", kernel, Kernel)
     require_choice("boundary", boundary, Boundary)
-    if isinstance(order, bool) or order not in range(LARGEST_ORDER + 1):
+    whole = isinstance(order, int | np.integer) and not isinstance(order, bool)
+    if not whole or not 0 <= order <= LARGEST_ORDER:
         raise ValueError(f"order must be an integer from 0 to {LARGEST_ORDER}, got {order!r}")
 
 

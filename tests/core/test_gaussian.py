@@ -215,6 +215,7 @@ def test_integers_and_huge_scales():
         (([1.0], "x"), {}, "sigma"),
         (([1.0], 1, 5), {}, "order"),
         (([1.0], 1, True), {}, "order"),
+        (([1.0], 1, 2.0), {}, "order"),
         (([1.0], 1), {"kernel": "sampled"}, "kernel"),
         (([1.0], 1), {"boundary": "nearest"}, "boundary"),
         (([1.0], 1), {"out": np.empty(2)}, "out"),
