@@ -116,10 +116,9 @@ def draw_structure(
 def _curves(signal: Floats, x: Floats, found: dict[str, Any], baseline: str) -> list[str]:
     """Return the path along the sum, then one along each component, on the baseline."""
     shown = np.isfinite(found["amplitude"])
-    center, sigma = found["center"][shown, None], found["sigma"][shown, None]
     where = column_starts(signal.size)
     middles = x[(np.append(where[1:], signal.size) - 1 + where) // 2]
-    peaks = (center + sigma * _AROUND).ravel()
+    peaks = (found["center"][shown, None] + found["sigma"][shown, None] * _AROUND).ravel()
     places = np.unique(np.append(middles, peaks[(peaks >= x.min()) & (peaks <= x.max())]))
     places = places if x[0] <= x[-1] else places[::-1]
     across = pixels_across(places, x)
@@ -127,8 +126,14 @@ def _curves(signal: Floats, x: Floats, found: dict[str, Any], baseline: str) -> 
     low, high = float(finite.min()), float(finite.max())
     below = _baseline(places, found["baseline"], baseline)
     with np.errstate(all="ignore"):
-        bumps = found["amplitude"][shown, None] * np.exp(-0.5 * ((places - center) / sigma) ** 2)
-    lines = [below + bumps.sum(axis=0), *(below + bump for bump in bumps)]
+        bumps = [
+            amplitude * np.exp(-0.5 * ((places - center) / sigma) ** 2)
+            for amplitude, center, sigma in zip(
+                found["amplitude"], found["center"], found["sigma"], strict=True
+            )
+            if np.isfinite(amplitude)
+        ]
+    lines = [below + np.sum(bumps, axis=0), *(below + bump for bump in bumps)]
     return [polyline(np.clip(line, low, high), low, high, across) for line in lines]
 
 
