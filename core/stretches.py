@@ -21,6 +21,27 @@ class Stretches(NamedTuple):
     """Samples that a stretch spans; 1 where the series is short enough as it is."""
 
 
+def order_along(x: ArrayLike) -> NDArray[np.int64] | None:
+    """Return the order in which finite positions rise; None where they do or fall as they stand.
+
+    Parameters
+    ----------
+    x : (sample,) array_like
+        Positions, which may repeat; samples at one position keep their order. With a NaN or an
+        infinity among them they have no order: None.
+
+    Examples
+    --------
+    >>> order_along([3, 1, 2]), order_along([3, 2, 2])
+    (array([1, 2, 0]), None)
+    """
+    place = np.asarray(x, np.float64)
+    falls, rises = (place[1:] <= place[:-1]).all(), (place[1:] >= place[:-1]).all()
+    if rises or falls or not np.isfinite(place).all():
+        return None
+    return np.argsort(place, kind="stable")
+
+
 def means_of_stretches(x: ArrayLike, y: ArrayLike, longest: int) -> Stretches:
     """Return a series of `longest` samples at most, each the mean of as many of its neighbours.
 

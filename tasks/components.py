@@ -1,23 +1,36 @@
 """The table of Gaussians: one row per component of a signal, in Parquet."""
 
+import json
 from collections.abc import Iterator
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.peaks import Status
 from tasks.batches import Order
 from tasks.errors import StoreFailed
 from tasks.ledger import Ledger
 from tasks.output import Output
 from tasks.slots import Slots
-from tasks.store import AMPLITUDES, CENTERS, LACK_OF_FIT, N_COMPONENTS, SIGMAS
+from tasks.store import (
+    AMPLITUDES,
+    BASELINE,
+    CENTERS,
+    COMPONENT_STATUS,
+    LACK_OF_FIT,
+    N_COMPONENTS,
+    SIGMAS,
+)
 from tasks.table import keep, part_of, show_path
 
 PAGE = 500
 REAL = pa.float64()
 GAUSSIANS = ("amplitude", "center", "sigma")
+OF_SIGNAL = (LACK_OF_FIT, COMPONENT_STATUS, BASELINE)
+TERMS = ("baseline_b0", "baseline_b1")
 COLUMNS: tuple[tuple[str, Any, str], ...] = (
     ("path", pa.string(), "where the signal lies below the source"),
     ("part", pa.string(), "which item of the file"),
@@ -33,7 +46,11 @@ COLUMNS: tuple[tuple[str, Any, str], ...] = (
             (f"{name}_high", "upper end of the interval of the {}"),
         )
     ),
+    ("status", pa.string(), "ok, or capped: the search for the signal's Gaussians ended at a cap"),
     ("lack_of_fit", pa.bool_(), "the signal's residuals hold more than noise"),
+    ("baseline", pa.string(), "below the Gaussians: none, constant, linear or exponential"),
+    ("baseline_b0", REAL, "b0 of b0, b0 + b1 x or b0 exp(-b1 x)"),
+    ("baseline_b1", REAL, "b1 likewise"),
     ("x_units", pa.string(), "unit of center and sigma"),
     ("units", pa.string(), "unit of amplitude, where the file tells"),
 )
@@ -45,6 +62,7 @@ SELECT * FROM item JOIN done ON done.item = item.id AND done.step = 'scale space
 WHERE item.kind = 'signal' AND item.status IN ('ok', 'flagged')
 AND (path, ordinal) > (?, ?) ORDER BY path, ordinal LIMIT ?
 """
+PARAMS = "SELECT params FROM run WHERE id = ?"
 
 
 def write_components(order: Order) -> None:
@@ -66,31 +84,50 @@ def _pages(output: Output) -> Iterator[list[dict[str, Any]]]:
     slots = Slots(output.store)
     path, ordinal = b"", -1
     with Ledger(output.ledger) as ledger:
+        kinds = cache(partial(_baseline, ledger))
         while rows := ledger.rows(SIGNALS, (path, ordinal, PAGE)):
             path, ordinal = rows[-1]["path"], rows[-1]["ordinal"]
-            yield [one for row in rows for one in _components(slots, dict(row))]
+            yield [one for row in rows for one in _components(slots, dict(row), kinds(row["run"]))]
 
 
-def _components(slots: Slots, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _baseline(ledger: Ledger, run: int) -> str:
+    """Return the kind of baseline that a run asked for."""
+    params = json.loads(ledger.rows(PARAMS, (run,))[0]["params"])
+    return str(params["structure"]["decompose"]["baseline"])
+
+
+def _components(slots: Slots, row: dict[str, Any], baseline: str) -> Iterator[dict[str, Any]]:
     count = slots.named((N_COMPONENTS,), "signal", row)
     if not count or not count["n_components"]:
         return
-    variables = (N_COMPONENTS, *AMPLITUDES, *CENTERS, *SIGMAS, LACK_OF_FIT)
+    variables = (N_COMPONENTS, *AMPLITUDES, *CENTERS, *SIGMAS, *OF_SIGNAL)
     found = slots.named(variables, "signal", row)
-    for n in range(int(found["n_components"]) if found else 0):
+    if found is None:
+        return
+    of_signal = {
+        "status": "capped" if found["component_status"] == Status.NOT_SETTLED else "ok",
+        "lack_of_fit": bool(found["lack_of_fit"]),
+        "baseline": baseline,
+        **dict(zip(TERMS, map(_known, found["baseline"]), strict=True)),
+    }
+    for n in range(int(found["n_components"])):
         numbers = {}
         for name in GAUSSIANS:
-            low, high = found[f"{name}_interval"][n]  # type: ignore[index]
-            numbers[name] = found[name][n]  # type: ignore[index]
-            numbers[f"{name}_error"] = found[f"{name}_error"][n]  # type: ignore[index]
+            low, high = found[f"{name}_interval"][n]
+            numbers[name] = found[name][n]
+            numbers[f"{name}_error"] = found[f"{name}_error"][n]
             numbers[f"{name}_low"], numbers[f"{name}_high"] = low, high
         yield {
             "path": show_path(row["path"]),
             "part": part_of(row["part"]),
             "item": row["id"],
             "component": n + 1,
-            **{name: None if np.isnan(value) else float(value) for name, value in numbers.items()},
-            "lack_of_fit": bool(found["lack_of_fit"]),  # type: ignore[index]
+            **{name: _known(value) for name, value in numbers.items()},
+            **of_signal,
             "x_units": row["x_units"],
             "units": row["units"],
         }
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

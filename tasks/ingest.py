@@ -188,6 +188,7 @@ def _facts(signal: Signal) -> tuple[tuple[str, str], ...]:
         ("x_name", signal.x_name),
         ("x_units", signal.x_units),
         ("units", signal.units),
+        ("note", signal.note),
     )
 
 

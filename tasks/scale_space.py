@@ -16,12 +16,14 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from core import gaussian, peaks, scale_space
+from core.checks import require_integer, require_number
 from core.form import FORM, Within
 from core.gaussian import Boundary, Kernel
+from core.gaussian.filters import LARGEST_SIGMA
 from core.peaks import DecomposeParams, Decomposition
 from core.scale_space import ScaleParams, StableParams
 from core.scale_space.gaps import fill_gaps
-from core.stretches import means_of_stretches
+from core.stretches import means_of_stretches, order_along
 from tasks import ingest, signals, store, worklist
 from tasks.batches import Batch, Order
 from tasks.ledger import Ledger, Outcome, fingerprint
@@ -98,8 +100,9 @@ def smooth(
     Raises
     ------
     ValueError
-        If an option is not as above, or the samples are in chunks and the signal is periodic or the
-        kernel spectral at a sigma below 2.5, where its taps reach far beyond any halo.
+        At once, if an option is not as above or the values are no real numbers, or if the samples
+        are in chunks and the signal is periodic or the kernel spectral at a sigma below 2.5, where
+        its taps reach far beyond any halo.
 
     Examples
     --------
@@ -109,17 +112,18 @@ def smooth(
     True
     """
     _require(signal, dim)
-    gaussian.smooth([0.0, 1.0], sigma, kernel=kernel, boundary=boundary)  # refuses at once
-    options: dict[str, Any] = {"sigma": float(sigma), "order": order}
+    width = require_number("sigma", sigma, 0.0, LARGEST_SIGMA)
+    gaussian.derivative([0.0, 1.0], width, order, kernel=kernel, boundary=boundary)
+    options: dict[str, Any] = {"sigma": width, "order": order}
     options |= {"kernel": kernel, "boundary": boundary}
     chunked = signal.chunks is not None and len(signal.chunksizes[dim]) > 1
-    if chunked and not gaussian.reaches_halo(sigma, kernel, boundary):
+    if chunked and not gaussian.reaches_halo(width, kernel, boundary):
         raise ValueError(
             "a periodic signal, and the spectral kernel at fine scales, need whole series, and the "
             f"signal has {len(signal.chunksizes[dim])} chunks along {dim!r}; rechunk with "
             f"signal.chunk({{{dim!r}: -1}})"
         )
-    halo = gaussian.halo(sigma)
+    halo = gaussian.halo(width)
     if chunked and halo >= signal.sizes[dim]:
         signal, chunked = signal.chunk({dim: -1}), False
     if not chunked:
@@ -182,7 +186,7 @@ def decompose(
     Raises
     ------
     ValueError
-        If `dim` is no dimension of `signal`, or is cut into several chunks.
+        If `dim` is no dimension of `signal`, or is cut into several chunks, or `x` does not fit.
 
     Examples
     --------
@@ -193,7 +197,7 @@ def decompose(
     ([60.0, 120.0], [1, 1])
     """
     p = params or DecomposeParams()
-    place = _positions(signal, dim) if x is None else x
+    place = _positions(signal, dim) if x is None else _checked(x, signal, dim)
     names = [one.name for one in fields(Decomposition)]
     sample = peaks.decompose(None, np.zeros((1, 0)), p)
     found = _apply(
@@ -294,8 +298,7 @@ def crossings(
     ([2, 2], [52.0, 68.0])
     """
     ladder = scale_space.checked_ladder(sigmas)
-    if most < 1:
-        raise ValueError(f"most must be 1 or more, got {most}")
+    require_integer("most", most, 1, 2**31 - 1)
     names = ("crossing", "n_crossings", "faults", "status")
     dims: list[list[str]] = [["scale", "rank"], ["scale"], [], []]
     found = _apply(
@@ -324,6 +327,15 @@ def _crossings(y: Array, sigmas: Array, params: ScaleParams | None, most: int) -
 def _require(signal: xr.DataArray, dim: str) -> None:
     if dim not in signal.dims:
         raise ValueError(f"signal has dimensions {signal.dims}, none is {dim!r}; name it with dim=")
+    _require_numbers("signal", signal.dtype)
+
+
+def _require_numbers(name: str, dtype: np.dtype[Any]) -> None:
+    if dtype.kind not in "buif":
+        raise ValueError(
+            f"{name} must hold real numbers, got {dtype}; convert it first, a complex one to its "
+            "real part or magnitude"
+        )
 
 
 def _apply(
@@ -370,6 +382,23 @@ def _positions(signal: xr.DataArray, dim: str) -> xr.DataArray:
     return xr.DataArray(np.arange(signal.sizes[dim]), dims=dim)
 
 
+def _checked(x: xr.DataArray, signal: xr.DataArray, dim: str) -> xr.DataArray:
+    """Return given positions, whole along the samples; refuse what does not fit the signal."""
+    _require(signal, dim)
+    if not isinstance(x, xr.DataArray):
+        raise ValueError(
+            f"x must be a DataArray with the dimension {dim!r}, got {type(x).__name__}"
+        )
+    _require_numbers("x", x.dtype)
+    wrong = {name: size for name, size in x.sizes.items() if signal.sizes.get(name) != size}
+    if wrong or dim not in x.dims:
+        raise ValueError(
+            f"x must lie along {dim!r}, and no dimension that the signal has not: the signal has "
+            f"{dict(signal.sizes)}, x has {dict(x.sizes)}; rename or broadcast them first"
+        )
+    return x if x.chunks is None else x.chunk({dim: -1})
+
+
 def _dims(name: str) -> list[str]:
     if name in TERMS:
         return ["term"]
@@ -414,8 +443,8 @@ def structure_of(x: Array, y: Array, params: StructureParams) -> dict[str, Any]:
     """Return what the store keeps of one signal's structure, by name.
 
     Gaps of up to 5 samples (or stretches of a long signal) are bridged by straight lines for the
-    scale space, which goes by sample whatever x is; the decomposition leaves missing samples out.
-    Longer gaps leave the scale space empty, with a status.
+    scale space, which goes by sample in the order of x, whatever the spacing; the decomposition
+    leaves missing samples out. Longer gaps leave the scale space empty, with a status.
 
     Parameters
     ----------
@@ -427,7 +456,9 @@ def structure_of(x: Array, y: Array, params: StructureParams) -> dict[str, Any]:
     place, means, _, stretch = means_of_stretches(x, y, params.longest)
     there = np.isfinite(means) & np.isfinite(place)
     parts = peaks.decompose(place[None, there], means[None, there], params.decompose)
-    in_order = means_of_stretches(np.arange(y.size), y, params.longest).y
+    order = order_along(x)
+    along = y if order is None else y[order]
+    in_order = means_of_stretches(np.arange(y.size), along, params.longest).y
     even = fill_gaps(in_order, LONGEST_GAP)[None]
     ladder = np.geomspace(0.5, max(even.size / 8, 1.0), SCALES)
     kept, count, faults, status = _crossings(even, ladder, None, CROSSINGS)

@@ -5,6 +5,7 @@ from sqlite3 import Row
 from typing import Annotated, Any, ClassVar
 
 from core.form import FORM, Within
+from core.peaks.decompose import LARGEST
 from tasks.batches import Order
 from tasks.ledger import Ledger, Outcome
 from tasks.scalars import Scalars
@@ -118,4 +119,9 @@ def signal_reasons(features: dict[str, float], samples: int, params: VerdictPara
         reasons.append(f"{1 - finite:.2%} of its samples are NaN or infinite")
     if features["minimum"] == features["maximum"] and samples > 1:
         reasons.append(f"constant: every finite sample is {features['minimum']:g}")
+    largest = max(abs(features["minimum"]), abs(features["maximum"]))
+    if largest > LARGEST:
+        reasons.append(
+            f"values up to {largest:.3g} in size: beyond {LARGEST:g} no Gaussians are looked for"
+        )
     return reasons

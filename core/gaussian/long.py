@@ -1,5 +1,6 @@
 """Long signals in overlapping pieces, so that the transforms stay in the caches."""
 
+import itertools
 import math
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -65,7 +66,7 @@ def pieces(
     kernel: Kernel = "discrete",
     boundary: Boundary = "reflect",
 ) -> Iterator[Piece]:
-    """Yield a derivative of one long smoothed signal piece by piece, in bounded memory.
+    """Derive one long smoothed signal piece by piece, in bounded memory.
 
     Scales that need a halo of similar size share their pieces. The pieces of a scale follow one
     another and cover the signal once.
@@ -79,10 +80,15 @@ def pieces(
     order, kernel, boundary
         As of `core.gaussian.derivative`.
 
-    Yields
+    Returns
+    -------
+    iterator of Piece
+        The whole signal's derivative, as closely as `core.gaussian.derivative` says.
+
+    Raises
     ------
-    Piece
-        To within 1e-12 + 8 eps sigma² of the largest value, the whole signal's derivative.
+    ValueError
+        If the kernel is spectral and a sigma below 2.5: its taps reach beyond any halo.
 
     Examples
     --------
@@ -91,10 +97,18 @@ def pieces(
     >>> sum(piece.values.size for piece in found)
     600000
     """
+    finest = float(np.min(sigmas, initial=math.inf))
+    if not reaches_halo(finest, kernel):
+        raise ValueError(
+            f"the {kernel} kernel needs the whole signal at sigma {finest:g}, as it is cut from "
+            f"{_BANDED_SIGMA} on; use core.gaussian.derivative, or the discrete kernel"
+        )
     lengths = np.array([_piece_length(float(sigma)) for sigma in sigmas])
-    for length in np.unique(lengths):
-        scales = np.flatnonzero(lengths == length)
-        yield from _group(signal, scales, sigmas[scales], int(length), order, kernel, boundary)
+    groups = [np.flatnonzero(lengths == length) for length in np.unique(lengths)]
+    return itertools.chain.from_iterable(
+        _group(signal, scales, sigmas[scales], int(lengths[scales[0]]), order, kernel, boundary)
+        for scales in groups
+    )
 
 
 def _group(

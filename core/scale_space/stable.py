@@ -22,6 +22,9 @@ from core.scale_space.scales import (
     screened,
 )
 
+_VALUES = 1 << 18
+"""Values of derivatives that are held at a time, if one scale has fewer."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class StableParams:
@@ -109,9 +112,8 @@ def stable_count(
     counts = np.zeros((batch.shape[0], ladder.size), np.int64)
     gains = np.array([noise_gain(float(sigma)) for sigma in ladder])
     for i in np.flatnonzero(status == Status.OK):
-        rows = derivative(clean[i], ladder, 2, kernel=p.scales.kernel, boundary=p.scales.boundary)
         depths = np.maximum(p.significance * np.nan_to_num(noise[i]) * gains, floor[i])
-        counts[i] = [count_minima(row, depth) for row, depth in zip(rows, depths, strict=True)]
+        counts[i] = _counts(clean[i], ladder, depths, p.scales)
     plateau = [_plateau(row, np.log2(ladder)) for row in counts]
     count, middle, lifetime = np.array(plateau).reshape(-1, 3).T
     return StableCount(
@@ -123,6 +125,19 @@ def stable_count(
         noise=noise,
         status=status,
     )
+
+
+def _counts(
+    signal: Floats, sigmas: Floats, depths: Floats, params: ScaleParams
+) -> NDArray[np.int64]:
+    """Return the minima at each scale, with few enough scales at a time to bound the memory."""
+    together = max(1, _VALUES // signal.size)
+    found = []
+    for low in range(0, sigmas.size, together):
+        part = slice(low, low + together)
+        rows = derivative(signal, sigmas[part], 2, kernel=params.kernel, boundary=params.boundary)
+        found += [count_minima(row, depth) for row, depth in zip(rows, depths[part], strict=True)]
+    return np.array(found, dtype=np.int64)
 
 
 def _plateau(counts: NDArray[np.int64], octaves: Floats) -> tuple[float, float, float]:

@@ -67,6 +67,18 @@ def is_strictly_monotonic(values: NDArray[np.float64]) -> bool:
     return bool((values[1:] > values[:-1]).all() or (values[1:] < values[:-1]).all())
 
 
+def tells_positions(values: NDArray[np.float64]) -> bool:
+    """Tell whether values of an axis's name, in any order, are positions of the other columns.
+
+    They are where all are finite and at least half of them differ. Fewer, such as the year of every
+    month, tell rather a class of samples.
+    """
+    if not np.isfinite(values).all():
+        return False
+    different = np.unique(values).size
+    return different > 1 and 2 * different >= values.size
+
+
 def looks_like_positions(values: NDArray[np.float64]) -> bool:
     """Tell whether a column without a name holds positions.
 

@@ -102,6 +102,8 @@ class Signal:
     x_units: str = "1"
     units: str = ""
     route: str = ""
+    note: str = ""
+    """What a person should know of it, which flags the item."""
 
 
 @dataclass(frozen=True, kw_only=True)

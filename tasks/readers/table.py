@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from core.stretches import order_along
 from tasks.readers.axes import (
     SINCE_1970,
     check_parts,
@@ -17,6 +18,7 @@ from tasks.readers.axes import (
     looks_like_positions,
     signal_part,
     split_units,
+    tells_positions,
     unique,
 )
 from tasks.readers.base import Limits, Part, Refused, Signal
@@ -43,18 +45,23 @@ class Table:
         """Index of the x column.
 
         A column of strictly monotonic times; else a strictly monotonic one of numbers with the
-        name of an axis, or the nameless first one that data frames write as their index; else,
-        in a table without names, a first column that looks like positions.
+        name of an axis, or the nameless first one that data frames write as their index; else
+        times, or the column with the name of an axis, out of order or with repeats. In a table
+        without names, a first column that looks like positions.
         """
         times = [i for i, kind in enumerate(self.kinds) if kind == "time"]
         numbers = self._numbers
         fitting = [i for i in times if is_strictly_monotonic(self.load(i))]
-        if fitting or len(numbers) < 2:
+        if fitting or not numbers:
             return fitting[0] if fitting else None
+        if len(numbers) == 1:
+            return next((i for i in times if tells_positions(self.load(i))), None)
         if not self.named:
             return numbers[0] if looks_like_positions(self.load(numbers[0])) else None
         candidates = [i for i in numbers if self._is_candidate(i)]
-        return next((i for i in candidates if is_strictly_monotonic(self.load(i))), None)
+        strict = (i for i in candidates if is_strictly_monotonic(self.load(i)))
+        named = [*times, *(i for i in candidates if self.labels[i].strip())]
+        return next(strict, next((i for i in named if tells_positions(self.load(i))), None))
 
     def _is_candidate(self, index: int) -> bool:
         label = self.labels[index]
@@ -80,18 +87,26 @@ class Table:
         words = [self.route]
         if self.axis is not None:
             words.append(f"x column '{names[self.axis]}'")
-        elif len(self._numbers) > 1 or "time" in self.kinds:
-            words += [
-                f"'{name}' is not strictly monotonic"
-                for name, kind in zip(names, self.kinds, strict=True)
-                if kind == "time" or (kind == "number" and is_axis_name(name))
-            ]
         others = [name for name, kind in zip(names, self.kinds, strict=True) if kind == "other"]
         if len(others) == 1:
             words.append(f"column '{others[0]}' ignored: not numeric")
         elif others:
             words.append(f"{len(others)} columns ignored: not numeric")
         return ", ".join(words)
+
+    def no_axis(self, index: int) -> str:
+        """Say why a signal lies along no column, although one has the name of an axis or times."""
+        refused = [
+            f"'{clean(label)}'"
+            for i, (label, kind) in enumerate(zip(self.labels, self.kinds, strict=True))
+            if i != index and (kind == "time" or (kind == "number" and is_axis_name(label)))
+        ]
+        if not refused:
+            return ""
+        return (
+            f"x is the sample's number: {', '.join(refused)} can be no axis, with missing values "
+            "or too few different ones"
+        )
 
 
 def table_parts(table: Table, limits: Limits, *, held: int | None = None) -> list[Part]:
@@ -129,16 +144,24 @@ def table_signal(table: Table, part: Part) -> Signal:
         reason = f"the file no longer holds '{part.name}' of {part.shape[0]} samples"
         raise Refused("changed", reason)
     units = split_units(clean(table.labels[index]))[1]
+    values = table.load(index)
     if table.axis is None:
-        return Signal(values=table.load(index), x=None, units=units, route=table.full_route)
+        note = table.no_axis(index)
+        return Signal(values=values, x=None, units=units, route=table.full_route, note=note)
     x_name, x_units = split_units(clean(table.labels[table.axis]))
     if table.kinds[table.axis] == "time":
         x_units = SINCE_1970
+    x, note = table.load(table.axis), ""
+    order = order_along(x)
+    if order is not None:
+        x, values = x[order], values[order]
+        note = f"the rows are in no order of '{x_name}', so its samples are sorted by it"
     return Signal(
-        values=table.load(index),
-        x=table.load(table.axis),
+        values=values,
+        x=x,
         x_name=x_name or "x",
         x_units=x_units or "1",
         units=units,
         route=table.full_route,
+        note=note,
     )

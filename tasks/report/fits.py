@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from core.piecewise import Status
 from core.piecewise.result import evaluate
+from core.stretches import order_along
 from tasks import store
 from tasks.readers.axes import SINCE_1970
 from tasks.report.sparklines import WIDTH, Span, column_starts, polyline
@@ -87,8 +88,7 @@ def draw_fit(signal: Floats, x: Floats, fit: dict[str, Any], log: bool, units: s
     bounds = fit["ci_breakpoint"][: count - 1]
     span = float(fit["span"][1] - fit["span"][0])
     words = {"text": _in_words(knots, units, span), "sure": _intervals(bounds, units, span)}
-    steps = np.diff(x)
-    if not ((steps > 0).all() or (steps < 0).all()):
+    if not is_along(x):
         return FitDrawing(path="", breaks=(), intervals=(), **words)
     where = column_starts(signal.size)
     middle = np.append(where[1:], signal.size) - 1 + where
@@ -99,7 +99,7 @@ def draw_fit(signal: Floats, x: Floats, fit: dict[str, Any], log: bool, units: s
     low, high = float(finite.min()), float(finite.max())
     return FitDrawing(
         path=polyline(np.clip(values, low, high), low, high),
-        breaks=tuple(round(float(v), 1) for v in _across(knots, x)),
+        breaks=tuple(round(float(v), 1) for v in pixels_across(knots, x)),
         intervals=tuple(_interval(pair, x) for pair in bounds if np.isfinite(pair).any()),
         **words,
     )
@@ -118,7 +118,12 @@ def _evaluated(places: Floats, fit: dict[str, Any], count: int, log: bool) -> Fl
         )
 
 
-def _across(positions: Floats, x: Floats) -> Floats:
+def is_along(x: Floats) -> bool:
+    """Tell whether an outline, which is by sample, is along x: it rises or falls, or repeats."""
+    return bool(np.isfinite(x).all()) and order_along(x) is None
+
+
+def pixels_across(positions: Floats, x: Floats) -> Floats:
     """Return pixels across of positions along x; the outline is drawn by sample."""
     sample = np.arange(x.size)
     if x[0] > x[-1]:
@@ -128,7 +133,7 @@ def _across(positions: Floats, x: Floats) -> Floats:
 
 
 def _interval(pair: Floats, x: Floats) -> Span:
-    left, right = sorted(_across(np.clip(pair, x.min(), x.max()), x))
+    left, right = sorted(pixels_across(np.clip(pair, x.min(), x.max()), x))
     return Span(round(float(left), 1), round(max(float(right - left), 1.0), 1))
 
 

@@ -88,15 +88,17 @@ def column_starts(samples: int, columns: int = COLUMNS) -> NDArray[np.int64]:
     return np.linspace(0, samples, min(columns, samples), endpoint=False).astype(np.int64)
 
 
-def polyline(values: Floats, low: float, high: float) -> str:
-    """Return an SVG path through one value a column, where the drawing reaches from low to high.
+def polyline(values: Floats, low: float, high: float, across: Floats | None = None) -> str:
+    """Return an SVG path through values, where the drawing reaches from low to high.
 
     Parameters
     ----------
-    values : (column,) array
+    values : (column,) or (point,) array
         NaN breaks the line.
     low, high : float
         The least and the greatest sample of the signal drawn.
+    across : (point,) array, optional
+        Pixels across of each value; by default one value a column, at its middle.
 
     Examples
     --------
@@ -105,7 +107,7 @@ def polyline(values: Floats, low: float, high: float) -> str:
     """
     present = np.isfinite(values)
     down = _pixels(values, low, high, present)
-    x = _columns(values.size)
+    x = _columns(values.size) if across is None else np.round(across, 1)
     return "".join("M" + _points(x[a:b], down[a:b]) for a, b in _runs(present) if b - a > 1)
 
 

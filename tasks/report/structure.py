@@ -6,10 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.gaussian.filters import LARGEST_VALUE
 from core.peaks import Status
 from core.scale_space import Status as ScaleStatus
+from core.stretches import order_along
 from tasks import store
-from tasks.report.fits import position
+from tasks.report.charts import Tick
+from tasks.report.fits import is_along, pixels_across, position
 from tasks.report.sparklines import WIDTH, column_starts, polyline
 from tasks.slots import Slots
 
@@ -19,7 +22,7 @@ LONGEST_LIST = 8
 """Centers that are told in words."""
 UNTOLD = {
     Status.NOT_FINITE: "no Gaussians: a value is not finite or beyond 1e150",
-    Status.TOO_SHORT: "no Gaussians: fewer than 8 samples",
+    Status.TOO_SHORT: "no Gaussians: fewer than 8 finite samples",
     Status.STRAIGHT: "no Gaussians: constant or straight to the last digit",
     Status.BAD_X: "no Gaussians: the positions span nothing",
 }
@@ -36,8 +39,13 @@ READ = (
     store.CROSSING,
     store.N_CROSSINGS,
     store.STABLE_COUNT,
+    store.FAULTS,
     store.SCALE_STATUS,
 )
+_AROUND = np.arange(-3.0, 3.25, 0.5)
+"""Widths from a center at which a component is drawn, however narrow it is."""
+_LABEL = 11.0
+"""Pixels that a label of the axis needs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +63,8 @@ class StructureDrawing:
     finest: str
     """Sigma of the lowest row, in samples."""
     coarsest: str
+    decades: tuple[Tick, ...]
+    """Powers of ten of sigma, on its logarithmic axis."""
     text: str
     """How many components, and where."""
     notes: str
@@ -85,29 +95,33 @@ def draw_structure(
     Returns
     -------
     StructureDrawing
-        Without curves where x does not increase, so that the outline is not along x.
+        Words alone where x is in no order, so that the outline is not along x.
     """
     count = int(found["n_components"])
-    steps = np.diff(x)
-    ordered = bool(x.size) and bool((steps > 0).all() or (steps < 0).all())
-    curves = _curves(signal, x, found, baseline) if count and ordered else []
+    curves = _curves(signal, x, found, baseline) if count and is_along(x) else []
     scales = found["scale"]
     return StructureDrawing(
         model=curves[0] if curves else "",
         components=tuple(curves[1:]) if count > 1 else (),
-        crossings=_dots(found["crossing"], signal.size),
+        crossings=_dots(found["crossing"], signal.size) if order_along(x) is None else "",
         crowded=_crowded(found["n_crossings"]),
         finest=_short(scales[0]),
         coarsest=_short(scales[-1]),
+        decades=_decades(scales),
         text=_in_words(found, count, units, x),
-        notes=_notes(found),
+        notes=_notes(found, signal),
     )
 
 
 def _curves(signal: Floats, x: Floats, found: dict[str, Any], baseline: str) -> list[str]:
     """Return the path along the sum, then one along each component, on the baseline."""
+    shown = np.isfinite(found["amplitude"])
     where = column_starts(signal.size)
-    places = x[(np.append(where[1:], signal.size) - 1 + where) // 2]
+    middles = x[(np.append(where[1:], signal.size) - 1 + where) // 2]
+    peaks = (found["center"][shown, None] + found["sigma"][shown, None] * _AROUND).ravel()
+    places = np.unique(np.append(middles, peaks[(peaks >= x.min()) & (peaks <= x.max())]))
+    places = places if x[0] <= x[-1] else places[::-1]
+    across = pixels_across(places, x)
     finite = signal[np.isfinite(signal)]
     low, high = float(finite.min()), float(finite.max())
     below = _baseline(places, found["baseline"], baseline)
@@ -120,7 +134,7 @@ def _curves(signal: Floats, x: Floats, found: dict[str, Any], baseline: str) -> 
             if np.isfinite(amplitude)
         ]
     lines = [below + np.sum(bumps, axis=0), *(below + bump for bump in bumps)]
-    return [polyline(np.clip(line, low, high), low, high) for line in lines]
+    return [polyline(np.clip(line, low, high), low, high, across) for line in lines]
 
 
 def _baseline(places: Floats, terms: Floats, kind: str) -> Floats:
@@ -145,6 +159,21 @@ def _dots(crossing: Floats, samples: int) -> str:
     return "".join(sorted(dots))
 
 
+def _decades(scales: Floats) -> tuple[Tick, ...]:
+    """Return every power of ten of the axis, or every second and so on if they stand close."""
+    first, last = np.log10(scales[0]), np.log10(scales[-1])
+    if not last > first:
+        return ()
+    step = FINGERPRINT_HEIGHT / len(scales)
+    rise = (FINGERPRINT_HEIGHT - step) / (last - first)
+    powers = np.arange(np.ceil(first), np.floor(last) + 1)[:: int(np.ceil(_LABEL / rise))]
+    heights = FINGERPRINT_HEIGHT - 0.5 * step - rise * (powers - first)
+    return tuple(
+        Tick(round(float(at), 1), f"{10**power:g}")
+        for at, power in zip(heights, powers, strict=True)
+    )
+
+
 def _crowded(counts: Floats) -> float:
     """Return the height of the lowest rows, which hold more crossings than the store keeps."""
     return FINGERPRINT_HEIGHT * int((counts > store.CROSSINGS).sum()) / len(counts)
@@ -164,7 +193,7 @@ def _in_words(found: dict[str, Any], count: int, units: str, x: Floats) -> str:
     return f"{count} {noun} at {', '.join(told)}{more}"
 
 
-def _notes(found: dict[str, Any]) -> str:
+def _notes(found: dict[str, Any], signal: Floats) -> str:
     notes = []
     if found["lack_of_fit"] and found["n_components"]:
         notes.append("the rest is more than noise, so this is no sum of Gaussians alone")
@@ -173,8 +202,20 @@ def _notes(found: dict[str, Any]) -> str:
     if found["component_status"] == Status.NOT_SETTLED:
         notes.append("the search ended at its cap")
     if found["scale_status"] == ScaleStatus.NOT_FINITE:
-        notes.append("no crossings: a gap is too long")
+        notes.append(f"no crossings: {_unfiltered(signal)}")
+    if found["faults"]:
+        notes.append(
+            f"{found['faults']} crossings have none at the finer scale, which smoothing never "
+            "shows: a bug worth reporting"
+        )
     return "; ".join(notes)
+
+
+def _unfiltered(signal: Floats) -> str:
+    finite = np.abs(signal[np.isfinite(signal)])
+    if not finite.size:
+        return "no sample is finite"
+    return "a value is beyond 1e300" if finite.max() > LARGEST_VALUE else "a gap is too long"
 
 
 def _short(sigma: float) -> str:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import ive
 
-from core.gaussian import derivative, halo, long, noise_gain, smooth
+from core.gaussian import derivative, halo, long, noise_gain, pieces, smooth
 
 BOUNDARIES = ("reflect", "mirror", "zero", "periodic")
 
@@ -71,18 +71,51 @@ def test_spectral_kernel_equals_the_smoothed_gaussian_in_closed_form(boundary, o
     np.testing.assert_allclose(found, bell, rtol=0, atol=1e-13)
 
 
+def stated(sigmas, order):
+    eps = np.finfo(float).eps
+    return 1e-12 + (8 if order <= 2 else 16) * eps * np.asarray(sigmas) ** max(order, 2)
+
+
 @pytest.mark.parametrize("boundary", BOUNDARIES)
-@pytest.mark.parametrize(("order", "kernel"), [(0, "discrete"), (1, "spectral"), (2, "discrete")])
+@pytest.mark.parametrize(
+    ("order", "kernel"),
+    [(0, "discrete"), (1, "spectral"), (2, "discrete"), (3, "discrete"), (4, "spectral")],
+)
 def test_a_long_signal_in_pieces_equals_the_whole(boundary, order, kernel, monkeypatch):
-    signal = np.cumsum(np.random.default_rng(1).normal(size=140_001))
+    noise = np.random.default_rng(1).normal(size=140_000)
+    signals = np.stack([noise, np.cumsum(noise)])
     sigmas = np.array([2.5, 20.0, 100.0])
-    assert long.is_long(signal.size, 100.0, 2.5, kernel)
-    cut = derivative(signal, sigmas, order, kernel=kernel, boundary=boundary)
+    assert long.is_long(noise.size, 100.0, 2.5, kernel)
+    cut = derivative(signals, sigmas, order, kernel=kernel, boundary=boundary)
     monkeypatch.setattr(long, "LONG", 1 << 40)
-    whole = derivative(signal, sigmas, order, kernel=kernel, boundary=boundary)
+    whole = derivative(signals, sigmas, order, kernel=kernel, boundary=boundary)
     size = np.abs(whole).max(axis=-1)
-    stated = 1e-12 + 8 * np.finfo(float).eps * sigmas**2
-    assert (np.abs(cut - whole).max(axis=-1) <= stated * size).all()
+    assert (np.abs(cut - whole).max(axis=-1) <= stated(sigmas, order) * size).all()
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).eps > 1e-18, reason="no extended precision here")
+@pytest.mark.parametrize("order", [0, 1, 2, 3, 4])
+def test_the_error_against_extended_precision_is_as_stated(order):
+    signal, sigmas = np.random.default_rng(6).normal(size=600), [0.3, 2.0, 20.0, 60.0]
+    place = np.arange(600, dtype=np.longdouble) + np.longdouble(0.5)
+    pi = 4 * np.arctan(np.longdouble(1))
+    omega = np.arange(600, dtype=np.longdouble) * pi / 600
+    waves = np.cos(omega[:, None] * place)
+    norm = np.where(np.arange(600) == 0, 1, 2) / np.longdouble(600)
+    power = norm * (waves @ signal) * (-4 * np.sin(omega / 2) ** 2) ** (order // 2)
+    back = -np.sin(omega)[:, None] * np.sin(omega[:, None] * place) if order % 2 else waves
+    for sigma in sigmas:
+        exact = (power * np.exp(-2 * (sigma * np.sin(omega / 2)) ** 2)) @ back
+        error = np.abs(derivative(signal, sigma, order) - exact).max() / np.abs(exact).max()
+        assert error <= stated(sigma, order)
+
+
+@pytest.mark.parametrize("sigmas", [[0.5, 1.0], [2.0, 30.0]])
+def test_pieces_of_fine_spectral_scales_are_refused(sigmas):
+    with pytest.raises(ValueError, match="needs the whole signal at sigma"):
+        pieces(np.zeros(300), np.array(sigmas), kernel="spectral")
+    assert list(pieces(np.zeros(300), np.array([2.5]), kernel="spectral"))
+    assert list(pieces(np.zeros(300), np.empty(0), kernel="spectral")) == []
 
 
 def test_a_long_signal_at_fine_spectral_scales_stays_whole():
@@ -118,8 +151,29 @@ def test_noise_gain_is_the_spread_of_smoothed_noise():
     noise = np.random.default_rng(5).normal(size=(20, 20_000))
     for sigma in (0.0, 0.4, 2.0):
         assert derivative(noise, sigma).std() == pytest.approx(noise_gain(sigma), rel=0.02)
-    with pytest.raises(ValueError, match="even"):
-        noise_gain(1.0, 1)
+
+
+@pytest.mark.parametrize("order", [0, 2, 4])
+@pytest.mark.parametrize("sigma", [0.0, 0.05, 0.7, 3.0, 30.0, 1e3, 3e3, 1e4, 3e4, 1e6, 1e8, 2e9])
+def test_noise_gain_is_the_power_that_the_filter_passes(sigma, order):
+    # Parseval: Gauss's quadrature over the frequencies that pass; beyond 12 / sigma is exp(-144).
+    node, weight = np.polynomial.legendre.leggauss(200)
+    end = min(math.pi, 12.0 / max(sigma, 1e-9))
+    twice = 2.0 * np.sin(0.25 * end * (node + 1.0))
+    power = twice ** (2 * order) * np.exp(-((sigma * twice) ** 2))
+    variance = 0.5 * end * (weight @ power) / math.pi
+    assert noise_gain(sigma, order) == pytest.approx(math.sqrt(variance), rel=1e-12)
+
+
+def test_noise_gain_at_fine_scales_is_the_spread_of_the_taps():
+    for sigma in (0.0, 0.3, 2.0):
+        lags = ive(np.arange(3), 2.0 * sigma**2)
+        expected = math.sqrt(6.0 * lags[0] - 8.0 * lags[1] + 2.0 * lags[2])
+        assert noise_gain(sigma) == pytest.approx(expected, rel=1e-12)
+    assert noise_gain(1e100) == pytest.approx(math.sqrt(3 / (8 * math.sqrt(math.pi))) * 1e-250)
+    for arguments, words in (((1.0, 1), "even"), ((-1.0,), "sigma"), (([1.0, 2.0],), "sigma")):
+        with pytest.raises(ValueError, match=words):
+            noise_gain(*arguments)
 
 
 @settings(deadline=None)
@@ -161,6 +215,7 @@ def test_integers_and_huge_scales():
         (([1.0], "x"), {}, "sigma"),
         (([1.0], 1, 5), {}, "order"),
         (([1.0], 1, True), {}, "order"),
+        (([1.0], 1, 2.0), {}, "order"),
         (([1.0], 1), {"kernel": "sampled"}, "kernel"),
         (([1.0], 1), {"boundary": "nearest"}, "boundary"),
         (([1.0], 1), {"out": np.empty(2)}, "out"),

@@ -1,6 +1,7 @@
 """Crossings against brute force and theory, the tree's invariants, and hostile signals."""
 
 import math
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -225,6 +226,29 @@ def test_the_stable_count_of_gauss1_and_of_noise():
     y = np.loadtxt(GAUSS1, delimiter=",", skiprows=1)[:, 1]
     assert stable_count([y]).count[0] == 2
     assert (stable_count(np.random.default_rng(6).normal(size=(200, 500))).count == 0).mean() > 0.98
+
+
+def test_the_stable_count_of_one_gaussian_of_tens_of_thousands_of_samples():
+    x = np.arange(200_000)
+    signal = np.exp(-0.5 * ((x - 100_000) / 20_000) ** 2)
+    noise = np.random.default_rng(8).normal(scale=0.5, size=x.size)
+    found = stable_count([signal + noise], np.geomspace(200, 25_000, 15))
+    assert (found.count[0], found.counts[0, -1]) == (1, 1)
+    assert (stable_count([noise], np.geomspace(200, 25_000, 15)).counts == 0).all()
+
+
+def test_the_stable_count_holds_few_scales_at_a_time():
+    signal = np.random.default_rng(9).normal(size=(1, 300_000))
+    stable_count(signal[:, :100])
+    tracemalloc.start()
+    try:
+        found = stable_count(signal)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 0.25 * found.sigmas.size * signal.nbytes
+    few = stable_count(signal, found.sigmas[:2])
+    np.testing.assert_array_equal(few.counts, found.counts[:, :2])
 
 
 def test_noise_by_differences_at_one_and_three_samples():

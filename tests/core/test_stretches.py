@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from core.stretches import means_of_stretches
+from core.stretches import means_of_stretches, order_along
 
 
 def test_a_short_series_stays_as_it_is():
@@ -49,3 +49,9 @@ def test_a_long_series_in_any_order_is_that_in_order():
 def test_sums_of_huge_values_do_not_overflow_and_nothing_has_none():
     assert (means_of_stretches(np.arange(600.0), np.full(600, 1.5e308), 50).y == 1.5e308).all()
     assert means_of_stretches([], [], 50).y.size == 0
+
+
+def test_positions_that_rise_or_fall_or_are_missing_stay_as_they_stand():
+    for x in ([], [1], [1, 1], [0, 1, 1, 2], [3, 2, 2], [np.nan, 2, 1], [np.inf, 0, 1], [5, 5, 5]):
+        assert order_along(x) is None
+    np.testing.assert_array_equal(order_along([2, 0, 2, 1, 0]), [1, 4, 3, 0, 2])

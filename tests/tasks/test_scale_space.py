@@ -96,6 +96,16 @@ def test_crossings_go_by_sample_whatever_the_positions():
         np.testing.assert_array_equal(rising["crossing"], falling["crossing"])
 
 
+@pytest.mark.parametrize("longest", [50, 4096])
+def test_samples_in_no_order_show_the_crossings_of_those_in_order(longest):
+    signal, params = bumps().values[0], StructureParams(longest=longest)
+    x = 0.5 * np.arange(SAMPLES)
+    order = np.random.default_rng(0).permutation(SAMPLES)
+    plain, shuffled = structure_of(x, signal, params), structure_of(x[order], signal[order], params)
+    for name in ("crossing", "n_crossings", "stable_count", "n_components", "center"):
+        np.testing.assert_array_equal(plain[name], shuffled[name], err_msg=name)
+
+
 def test_names_that_the_result_needs_are_refused():
     with pytest.raises(ValueError, match=r"the result calls \{'component'\} so too"):
         decompose(bumps().rename(series="component"))
@@ -147,6 +157,63 @@ def test_what_cannot_be_measured_is_refused_at_once(measure):
         measure(bumps().rename(sample="time"))
     with pytest.raises(ValueError, match=r"rechunk with signal\.chunk\({'sample': -1}\)"):
         measure(bumps().chunk(sample=50))
+
+
+@pytest.mark.parametrize("chunks", [None, {"series": 1}, {"sample": 50}])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"order": 7}, "order must be an integer from 0 to 4, got 7"),
+        ({"order": 1.0}, "order"),
+        ({"sigma": [2.0, 3.0]}, "sigma must be a number"),
+        ({"sigma": np.array([2.0])}, "sigma must be a number"),
+        ({"sigma": "2"}, "sigma must be a number from 0 to 1e\\+100, got '2'"),
+        ({"sigma": float("nan")}, "sigma"),
+        ({"kernel": "box"}, "kernel"),
+    ],
+)
+def test_options_of_smoothing_are_refused_before_anything_is_computed(chunks, options, words):
+    signal = bumps() if chunks is None else bumps().chunk(chunks)
+    with pytest.raises(ValueError, match=words):
+        smooth(signal, **({"sigma": 2.0} | options))
+
+
+@pytest.mark.parametrize("measure", [decompose, count_stable, lambda s: crossings(s, [1.0]),
+                                     lambda s: smooth(s, 1.0)])  # fmt: skip
+def test_what_is_no_real_number_is_refused_at_once(measure):
+    for values in (
+        bumps().values + 1j,
+        np.arange(50).astype("M8[s]"),
+        np.array(list("1234567890")),
+        np.array([1, None, 2]),
+    ):
+        signal = xr.DataArray(values, dims=("series", "sample")[-values.ndim :])
+        for given_signal in (signal, signal.chunk(series=1) if signal.ndim > 1 else signal):
+            with pytest.raises(ValueError, match="signal must hold real numbers, got"):
+                measure(given_signal)
+
+
+def test_positions_in_chunks_are_joined_and_others_refused_in_words():
+    signal = bumps()
+    x = xr.DataArray(0.5 * np.arange(SAMPLES), dims="sample")
+    expected = decompose(signal, x=x)
+    for lazy in (signal, signal.chunk(series=2)):
+        found = decompose(lazy, x=x.chunk(sample=50)).compute(scheduler="sync")
+        xr.testing.assert_identical(found, expected)
+    own = x.expand_dims(series=SERIES).transpose("sample", "series")
+    xr.testing.assert_identical(decompose(signal, x=own), expected)
+    more = x.expand_dims(set=2)
+    for bad, words in (
+        (x.values, "x must be a DataArray with the dimension 'sample', got ndarray"),
+        (x[:-1], r"the signal has .*'sample': 160.*, x has {'sample': 159}"),
+        (more, r"no dimension that the signal has not: .*'set': 2"),
+        (x.rename(sample="wave"), "x must lie along 'sample'"),
+        (x.astype("M8[s]"), "x must hold real numbers"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            decompose(signal, x=bad)
+    with pytest.raises(ValueError, match="most must be a whole number"):
+        crossings(signal, [1.0], most=2.5)
 
 
 def test_series_of_a_batch_that_cannot_be_decomposed_have_a_status_and_no_warning():

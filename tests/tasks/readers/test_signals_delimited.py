@@ -109,11 +109,51 @@ def test_iso_times_are_positions(tmp_path, cells, seconds):
     assert (signal.x_name, signal.x_units) == ("when", "s since 1970-01-01")
 
 
-def test_an_unordered_time_column_is_a_signal_of_its_own(tmp_path):
-    found = read(write(tmp_path, "time,flux\n0,1\n2,2\n1,3\n"))
+@pytest.mark.parametrize("header", ["wavelength (nm),flux", "time,flux", "flux,energy"])
+def test_rows_out_of_order_are_sorted_by_the_axis_and_flagged(tmp_path, header):
+    rng = np.random.default_rng(0)
+    order = rng.permutation(20)
+    x, flux = 500 + 0.5 * order, 100.0 * order
+    first = header.startswith("flux")
+    pairs = zip(flux, x, strict=True) if first else zip(x, flux, strict=True)
+    text = header + "\n" + "".join(f"{a},{b}\n" for a, b in pairs)
+    (signal,) = read(write(tmp_path, text)).values()
+    np.testing.assert_array_equal(signal.x, 500 + 0.5 * np.arange(20))
+    np.testing.assert_array_equal(signal.values, 100.0 * np.arange(20))
+    name = header.split(",")[first].split(" ")[0]
+    assert signal.note == f"the rows are in no order of '{name}', so its samples are sorted by it"
+
+
+def test_times_out_of_order_are_sorted(tmp_path):
+    signal = read(write(tmp_path, "when,v\n1970-01-03,1\n1970-01-02,2\n1970-01-04,3\n"))[""]
+    np.testing.assert_array_equal(signal.x, 86400 * np.array([1, 2, 3]))
+    np.testing.assert_array_equal(signal.values, [2, 1, 3])
+    assert "sorted" in signal.note
+
+
+def test_a_position_that_comes_twice_keeps_the_axis(tmp_path):
+    for positions in ([0, 1, 1, 2], [3, 3, 2, 1], [0, 0, 1, 1]):
+        text = "x,y\n" + "".join(f"{x},{i}\n" for i, x in enumerate(positions))
+        signal = read(write(tmp_path, text))[""]
+        np.testing.assert_array_equal(signal.x, positions)
+        np.testing.assert_array_equal(signal.values, [0, 1, 2, 3])
+        assert signal.note == ""
+
+
+def test_a_column_in_order_comes_before_one_out_of_order(tmp_path):
+    found = read(write(tmp_path, "energy,time,v\n5,1,7\n3,2,8\n4,3,9\n"))
+    assert list(found) == ["column energy", "column v"]
+    assert found["column v"].x_name == "time"
+
+
+@pytest.mark.parametrize("cells", [[1, "", 3, 4], [2, 2, 2, 2], [1, 1, 1, 2, 2, 2], [1, "inf", 2]])
+def test_a_named_column_that_tells_no_positions_is_a_signal_and_said(tmp_path, cells):
+    text = "time,flux\n" + "".join(f"{cell},{i}\n" for i, cell in enumerate(cells))
+    found = read(write(tmp_path, text))
     assert list(found) == ["column time", "column flux"]
     assert found["column flux"].x is None
-    assert "'time' is not strictly monotonic" in found["column flux"].route
+    assert found["column flux"].note.startswith("x is the sample's number: 'time' can be no axis")
+    assert found["column time"].note == ""
 
 
 @pytest.mark.parametrize(

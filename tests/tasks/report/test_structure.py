@@ -1,6 +1,7 @@
 import re
 
 import numpy as np
+import pytest
 
 from tasks.report.sparklines import polyline
 from tasks.report.structure import FINGERPRINT_HEIGHT, READ, draw_structure
@@ -24,7 +25,8 @@ def points(path):
 def test_the_model_lies_on_the_outline_and_components_below_it():
     drawn = draw_structure(SIGNAL, X, structure(X, SIGNAL), "constant", "nm")
     own = points(polyline(CLEAN, SIGNAL.min(), SIGNAL.max()))
-    np.testing.assert_allclose(points(drawn.model)[:, 1], own[:, 1], atol=1.0)
+    model = points(drawn.model)
+    np.testing.assert_allclose(np.interp(own[:, 0], *model.T), own[:, 1], atol=1.0)
     assert len(drawn.components) == 2
     for path in drawn.components:
         assert (points(path)[:, 1] >= points(drawn.model)[:, 1] - 0.2).all()
@@ -57,8 +59,8 @@ def test_a_signal_without_components_or_along_no_axis_has_no_curves():
     assert draw_structure(noise, X, found, "constant", "1").text == "no Gaussian"
     shuffled = np.random.default_rng(0).permutation(X)
     unordered = draw_structure(SIGNAL, shuffled, structure(X, SIGNAL), "constant", "1")
-    assert unordered.model == ""
-    assert unordered.crossings
+    assert unordered.model == unordered.crossings == ""
+    assert unordered.text.startswith("2 Gaussians at")
 
 
 def test_falling_positions_are_drawn_too():
@@ -71,15 +73,53 @@ def test_falling_positions_are_drawn_too():
 
 def test_why_there_is_nothing_is_told():
     for signal, text in (
-        (np.full(300, np.nan), "fewer than 8 samples"),
+        (np.full(300, np.nan), "fewer than 8 finite samples"),
         (np.zeros(300), "constant or straight"),
         (1e299 * SIGNAL, "not finite or beyond 1e150"),
     ):
         drawn = draw_structure(signal, X, structure(X, signal), "constant", "1")
         assert text in drawn.text
-    gapped = SIGNAL.copy()
-    gapped[10:30] = np.nan
-    assert (
-        "a gap is too long"
-        in draw_structure(gapped, X, structure(X, gapped), "constant", "1").notes
-    )
+    for at, value, words in (
+        (slice(10, 30), np.nan, "no crossings: a gap is too long"),
+        (slice(None), np.nan, "no crossings: no sample is finite"),
+        (slice(150, 151), -2e300, "no crossings: a value is beyond 1e300"),
+    ):
+        odd = SIGNAL.copy()
+        odd[at] = value
+        assert draw_structure(odd, X, structure(X, odd), "constant", "1").notes == words
+
+
+def test_a_component_narrower_than_a_column_keeps_its_height_and_place():
+    x = np.arange(10_000.0)
+    signal = np.exp(-0.5 * ((x - 5000.3) / 2) ** 2)
+    signal += 0.002 * np.random.default_rng(3).standard_normal(x.size)
+    for places in (x, x[::-1].copy(), x + (x > 7000) - (x > 7001)):
+        drawn = draw_structure(
+            signal, places, structure(places, signal, longest=20_000), "constant", "1"
+        )
+        top = points(drawn.model)
+        across, down = top[np.argmin(top[:, 1])]
+        own = points(polyline(signal, signal.min(), signal.max(), (x + 0.5) * 0.06))
+        assert (across, down) == pytest.approx(own[np.argmin(own[:, 1])], abs=1)
+        assert np.diff(top[:, 0]).min() >= 0
+
+
+def test_decades_lie_at_their_rows():
+    found = structure(X, CLEAN)
+    drawn = draw_structure(CLEAN, X, found, "constant", "1")
+    assert [tick.text for tick in drawn.decades] == ["1", "10"]
+    step = FINGERPRINT_HEIGHT / SCALES
+    for tick, sigma in zip(drawn.decades, (1.0, 10.0), strict=True):
+        row = np.interp(np.log(sigma), np.log(found["scale"]), np.arange(SCALES))
+        assert tick.at == pytest.approx(FINGERPRINT_HEIGHT - (row + 0.5) * step, abs=0.06)
+    far = draw_structure(CLEAN, X, found | {"scale": np.geomspace(0.5, 1e8, SCALES)}, "none", "1")
+    assert [tick.text for tick in far.decades] == ["1", "100", "10000", "1e+06", "1e+08"]
+    one = draw_structure(CLEAN, X, found | {"scale": np.full(SCALES, 0.5)}, "none", "1")
+    assert one.decades == ()
+
+
+def test_a_broken_invariant_is_told():
+    found = structure(X, CLEAN)
+    assert draw_structure(CLEAN, X, found, "constant", "1").notes == ""
+    drawn = draw_structure(CLEAN, X, found | {"faults": 3}, "constant", "1")
+    assert drawn.notes.startswith("3 crossings have none at the finer scale")
