@@ -103,7 +103,7 @@ class _Epochs:
         return self.scale * bound * largest + (l2 if not self.saga else 0.0)
 
     def minimise(self, start: Floats, run: Run) -> Point:
-        """Run epochs; where they do not lower the objective, go back and halve the step."""
+        """Run epochs; where the objective rises, go back to the best point and halve the step."""
         objective = self.objective
         best = objective.evaluate(start)
         if run.see(best):

@@ -26,10 +26,11 @@ def test_spector_and_mazzeo_as_stata_has_it():
 
 
 def test_the_challengers_o_rings_as_published():
-    # Temperature of the joints at 23 launches, degrees Fahrenheit, and whether O-rings were damaged:
-    # Report of the Presidential Commission on the Space Shuttle Challenger Accident (1986); S. Dalal,
-    # E. Fowlkes, B. Hoadley, JASA 84 (1989) 945. What R's `glm` prints is in many textbooks: an
-    # intercept of 15.0429 (7.3786), a slope of -0.2322 (0.1082), a deviance of 20.315.
+    # Temperature of the joints at 23 launches, degrees Fahrenheit, and whether O-rings were
+    # damaged: Report of the Presidential Commission on the Space Shuttle Challenger Accident
+    # (1986); S. Dalal, E. Fowlkes, B. Hoadley, JASA 84 (1989) 945. What R's `glm` prints is in many
+    # textbooks: an intercept of 15.0429 (7.3786), a slope of -0.2322 (0.1082), a deviance of
+    # 20.315.
     sound = [66, 69, 68, 67, 72, 73, 70, 78, 67, 67, 75, 70, 81, 76, 79, 76]
     damaged = [70, 57, 63, 70, 53, 75, 58]
     x = np.array([*sound, *damaged], float)[:, None]
