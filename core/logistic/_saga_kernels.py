@@ -4,12 +4,30 @@ They share one file because Numba's cache watches only the file of the function 
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
 from core.logistic._kernels import FAST, fast_exp
 from core.logistic._types import Compressed, Floats, Integers, Reals, Unrolled
+
+_LEAST = 1e-300
+"""Above 0, and less than any product of coefficients that counts."""
+
+
+class Steps(NamedTuple):
+    """How far the features move."""
+
+    length: Floats
+    """(feature + 1,) factors of the gradients, that of the intercepts last."""
+    shrink: Floats
+    """(feature,) factors by which the squared penalty shrinks a coefficient in a step."""
+    log_shrink: Floats
+    """(feature,) their logarithms."""
+    keep: Floats
+    """(missed + 1,) what `_missed` returns, if all features have one length; else nothing."""
+    push: Floats
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -127,49 +145,58 @@ def _steps_to_kink(w: float, pull: float, m: int, step: float, l2: float, log_sh
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def _catch_up(
-    both: Floats, j: int, m: int, rows: int, step: float, l1: float, l2: float, power: float
-) -> None:
-    """Take the m steps that feature j missed; `power` is expm1(m log of its shrinkage)."""
-    for k in range(rows):
-        w, g = both[j, k], both[j, rows + k]
-        if w == 0.0 and abs(g) <= l1:
-            continue
-        pull = g if l1 == 0.0 else (g + l1 if w > 0.0 else g - l1)
-        moved = w + power * (w + pull / l2) if l2 > 0.0 else w - m * step * pull
-        # Without a kink, or without a change of sign, the affine form holds to the end.
-        if l1 == 0.0 or moved * w > 0.0:
-            both[j, k] = moved
-        else:
-            both[j, k] = lagged(w, g, m, step, l1, l2)
+def _soft(moved: float, kink: float) -> float:
+    return max(moved - kink, 0.0) + min(moved + kink, 0.0)
+
+
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def _after(
+    w: float, g: float, m: int, keep: float, push: float, step: float, l1: float, l2: float
+) -> float:
+    """Return what m missed steps make of a coefficient; `keep` and `push` are those of m steps.
+
+    They are one long step, unless it crosses 0 to go on beyond, for which |g| > l1. That is rare;
+    asked in one question, it is a branch that the processor guesses.
+    """
+    moved = keep * w - push * g
+    if l1 > 0.0:
+        moved = _soft(moved, push * l1)
+        if min(abs(g) - l1, _LEAST - moved * w) > 0.0:
+            return lagged(w, g, m, step, l1, l2)
+    return moved
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
 def csr_epoch(
     x: Compressed, codes: Integers, weights: Floats, order: Integers,
-    both: Floats, free: Floats, table: Floats, powers: Floats, last: Integers, step: Floats,
+    both: Floats, free: Floats, table: Floats, last: Integers, steps: Steps,
     samples: int, l1: float, l2: float, saga: bool, unrolled: Unrolled,
 ) -> None:  # fmt: skip
     """Do the same for CSR; a feature that a sample lacks is left alone and caught up with later.
 
     `both` holds, for each feature, the coefficients of all rows and then their mean gradients;
-    `free` the intercepts and their mean gradients, `powers` what `_catch_up` needs for every
-    number of missed steps if all features have one step, or nothing.
+    `free` the intercepts and their mean gradients.
     """
     rows = len(unrolled) if len(unrolled) > 0 else table.shape[1]
-    features, share = both.shape[0], 1.0 / samples
+    share, even = 1.0 / samples, steps.keep.size > 0
     z, now = np.empty(rows), np.empty(rows)
     for t in range(order.size):
         i = order[t]
         for k in range(rows):
             z[k] = free[0, k]
-        for q in range(x.indptr[i], x.indptr[i + 1]):
-            j, value = x.indices[q], x.data[q]
+        # Unsigned: at each use of a signed index it is asked whether it counts from the end.
+        start, stop = np.uint64(x.indptr[i]), np.uint64(x.indptr[i + 1])
+        for q in range(start, stop):
+            j, value = np.uint64(x.indices[q]), x.data[q]
             m = t - last[j]
-            if m > 0:
-                power = powers[m] if powers.size > 0 else math.expm1(-m * math.log1p(step[j] * l2))
-                _catch_up(both, j, m, rows, step[j], l1, l2, power)
+            last[j] = t + 1
+            step = steps.length[j]
+            if even:
+                keep, push = steps.keep[np.uint64(m)], steps.push[np.uint64(m)]
+            else:
+                keep, push = _missed(m, step, steps.log_shrink[j], l2)
             for k in range(rows):
+                both[j, k] = _after(both[j, k], both[j, rows + k], m, keep, push, step, l1, l2)
                 z[k] += value * both[j, k]
         _residual(z, codes[i], weights[i])
         for k in range(rows):
@@ -177,27 +204,36 @@ def csr_epoch(
             table[i, k] = z[k]
             z[k] = change * share
             now[k] = change if saga else z[k]
-            free[0, k] -= step[features] * (now[k] + free[1, k])
+            free[0, k] -= steps.length[both.shape[0]] * (now[k] + free[1, k])
             free[1, k] += z[k]
-        for q in range(x.indptr[i], x.indptr[i + 1]):
-            j, value = x.indices[q], x.data[q]
-            last[j] = t + 1
-            shrink, kink = 1.0 / (1.0 + step[j] * l2), step[j] * l1
+        for q in range(start, stop):
+            j, value = np.uint64(x.indices[q]), x.data[q]
+            keep, push = steps.shrink[j], steps.length[j] * steps.shrink[j]
             for k in range(rows):
-                moved = both[j, k] - step[j] * (now[k] * value + both[j, rows + k])
-                both[j, rows + k] += z[k] * value
-                both[j, k] = shrink * (max(moved - kink, 0.0) + min(moved + kink, 0.0))
-    _finish(both, last, order.size, rows, step, l1, l2)
+                average = both[j, rows + k]
+                moved = keep * both[j, k] - push * (now[k] * value + average)
+                both[j, k] = _soft(moved, push * l1) if l1 > 0.0 else moved
+                both[j, rows + k] = average + z[k] * value
+    _finish(both, last, order.size, rows, steps, l1, l2)
+
+
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def _missed(m: int, step: float, log_shrink: float, l2: float) -> tuple[float, float]:
+    """Return by what m steps multiply a coefficient and its gradient."""
+    if l2 > 0.0:
+        change = math.expm1(m * log_shrink)
+        return 1.0 + change, -change / l2
+    return 1.0, m * step
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
 def _finish(
-    both: Floats, last: Integers, count: int, rows: int, step: Floats, l1: float, l2: float
+    both: Floats, last: Integers, count: int, rows: int, steps: Steps, l1: float, l2: float
 ) -> None:
     """Catch up with all features at the end of an epoch."""
     for j in range(last.size):
-        if count > last[j]:
-            m = count - last[j]
-            power = math.expm1(-m * math.log1p(step[j] * l2))
-            _catch_up(both, j, m, rows, step[j], l1, l2, power)
+        m, step = count - last[j], steps.length[j]
+        keep, push = _missed(m, step, steps.log_shrink[j], l2)
+        for k in range(rows):
+            both[j, k] = _after(both[j, k], both[j, rows + k], m, keep, push, step, l1, l2)
         last[j] = 0

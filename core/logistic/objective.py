@@ -77,7 +77,9 @@ class Objective:
         size = known.variance + (0.0 if self.fit_intercept else known.mean**2)
         stiff = curvature * size + self.penalty.l2
         self.unit = 1.0 / np.sqrt(np.where(stiff > 0.0, stiff, 1.0))
-        spread = np.maximum(np.sqrt(size), _LEAST_SPREAD * np.abs(known.mean))
+        spread, level = np.sqrt(size), np.abs(known.mean)
+        # A constant column has no spread: its coefficient counts by its level.
+        spread = np.where(spread > _LEAST_SPREAD * level, spread, level)
         self.spread = np.where(spread > 0.0, spread, 1.0)
         self.judged = np.append(self.unit * self.spread, 1.0)
         self.l1 = np.append(self.penalty.l1 * self.unit, 0.0)

@@ -23,13 +23,6 @@ def diagonal(slopes: Floats) -> Floats:
     return squares
 
 
-def every_pair(slopes: Floats) -> Floats:
-    """Return the products of slopes along every pair of inputs, the first no later."""
-    first, second = np.triu_indices(len(slopes))
-    product: Floats = slopes[first] * slopes[second]
-    return product
-
-
 def collapsed(slopes: Floats) -> Floats:
     """Return the sum of the squares: one stream, which ends as the Laplacian."""
     total: Floats = np.einsum("d...,d...->...", slopes, slopes)[None]
@@ -81,7 +74,7 @@ def forward(
     seeds : (input, unit) array
         Slopes of the first layer; without rows only values are computed.
     products : callable, optional
-        Which second derivatives: `diagonal`, `every_pair` or `collapsed`; by default none.
+        Which second derivatives: `diagonal` or `collapsed`; by default none.
     tape : list, optional
         Receives one record a hidden layer, for `adjoint`.
 
@@ -98,8 +91,7 @@ def forward(
         after = _activate(jet, factors, products)
         if tape is not None:
             tape.append(Record(before=jet, factors=factors, after=after))
-        streams, samples, units = after.shape
-        z = (after.reshape(-1, units) @ weight.T).reshape(streams, samples, -1)
+        z = _multiply(after, weight.T)
         z[0] += bias
         count = 1 + len(seeds)
         jet = Jet(value=z[0], slope=z[1:count], second=z[count:] if products else None)
@@ -121,6 +113,42 @@ def _activate(jet: Jet, factors: list[Floats], products: Products | None) -> Flo
         if jet.second is not None:
             second += factors[1] * jet.second
     return after
+
+
+def backward(layers: Sequence[Layer], activation: Derivatives, x: Floats, seeds: Floats) -> Floats:
+    """Return the slopes by all inputs, and their derivatives along each: the Hessian.
+
+    From the output back to the inputs, at the cost of one stream for all slopes, and of one more
+    for each row of the Hessian: for many inputs far less than the streams of its entries.
+
+    Parameters
+    ----------
+    layers, activation, x
+        What `forward` takes.
+    seeds : (input, unit) array
+        Slopes of the first layer; without rows there is no Hessian.
+
+    Returns
+    -------
+    (1 + rows of seeds, sample, input) array
+        The slopes, then the rows of the Hessian.
+    """
+    tape: list[Record] = []
+    forward(layers, activation, x, seeds, tape=tape)
+    outer = np.zeros((1 + len(seeds), len(x), 1))
+    outer[0] = 1.0
+    for record, (weight, _) in zip(reversed(tape), reversed(layers[1:]), strict=True):
+        streams = _multiply(outer, weight)
+        outer = record.factors[1] * streams
+        if len(seeds):
+            outer[1:] += record.before.slope * (record.factors[2] * streams[0])
+    return _multiply(outer, layers[0][0])
+
+
+def _multiply(streams: Floats, matrix: Floats) -> Floats:
+    """Return the streams times a matrix, in one product."""
+    flat: Floats = streams.reshape(-1, streams.shape[-1]) @ matrix
+    return flat.reshape(*streams.shape[:2], -1)
 
 
 def adjoint(

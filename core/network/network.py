@@ -1,7 +1,7 @@
 """A fitted network: its value and exact derivatives in the units of the data."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +13,9 @@ from core.network.jets import (
     Jet,
     Layer,
     Products,
+    backward,
     collapsed,
     diagonal,
-    every_pair,
     forward,
     rows_at_a_time,
 )
@@ -76,13 +76,18 @@ class Network:
 
     def value(self, x: ArrayLike) -> Floats:
         """Return the (sample,) array of values."""
-        _, (value, _, _) = self._evaluate(x, 0)
+        _, (value, _, _) = self._evaluate(x)
         return value[:, 0]
 
     def gradient(self, x: ArrayLike) -> Floats:
         """Return the (sample, input) array of first derivatives; relu warns."""
-        single, (_, slope, _) = self._evaluate(x, 1)
-        return slope[:, 0] if single else slope
+        if self.activation == "relu":
+            warnings.warn(STEPPED, UserWarning, stacklevel=2)
+        scaled, single = self._scale(x)
+        found = np.empty(scaled.shape)
+        for part in self._parts(len(scaled), 1):
+            found[part] = self._back(scaled[part], self._seeds[:0])[0]
+        return found[:, 0] if single else found
 
     def hessian_diagonal(self, x: ArrayLike) -> Floats:
         """Return the (sample, input) array of second derivatives along each input.
@@ -92,51 +97,71 @@ class Network:
         ValueError
             The activation is relu, here as in the other second derivatives.
         """
-        single, (_, _, second) = self._evaluate(x, 2, diagonal)
+        single, (_, _, second) = self._evaluate(x, diagonal)
         return second[:, 0] if single else second
 
     def hessian(self, x: ArrayLike) -> Floats:
         """Return the (sample, input, input) array of all second derivatives."""
-        single, (_, _, second) = self._evaluate(x, 2, every_pair)
-        if single:
-            return second[:, 0]
-        first, other = np.triu_indices(self.n_inputs)
-        found = np.empty((len(second), self.n_inputs, self.n_inputs))
-        found[:, first, other] = second
-        found[:, other, first] = second
-        return found
+        self._require_curved()
+        scaled, single = self._scale(x)
+        found = np.empty((*scaled.shape, self.n_inputs))
+        for part in self._parts(len(scaled), 1 + self.n_inputs):
+            rows = self._back(scaled[part], self._seeds)[1:].transpose(1, 0, 2)
+            found[part] = 0.5 * (rows + rows.transpose(0, 2, 1))  # equal but for rounding
+        return found[:, 0, 0] if single else found
 
     def laplacian(self, x: ArrayLike) -> Floats:
         """Return the (sample,) array of the sums of second derivatives along each input."""
-        _, (_, _, second) = self._evaluate(x, 2, collapsed)
+        _, (_, _, second) = self._evaluate(x, collapsed)
         return second[:, 0]
 
     def derivatives(self, x: ArrayLike) -> tuple[Floats, Floats, Floats]:
         """Return `value`, `gradient` and `hessian_diagonal` from one pass."""
-        single, (value, slope, second) = self._evaluate(x, 2, diagonal)
+        single, (value, slope, second) = self._evaluate(x, diagonal)
         if single:
             return value[:, 0], slope[:, 0], second[:, 0]
         return value[:, 0], slope, second
 
     def _evaluate(
-        self, x: ArrayLike, order: int, products: Products | None = None
+        self, x: ArrayLike, products: Products | None = None
     ) -> tuple[bool, tuple[Floats, Floats, Floats]]:
         """Return whether x had no axis of inputs, and (sample, stream) arrays of each order."""
-        if self.activation == "relu" and order == 2:
-            raise ValueError(FLAT)
-        if self.activation == "relu" and order == 1:
-            warnings.warn(STEPPED, UserWarning, stacklevel=3)
-        inputs, single = as_inputs(x, self.n_inputs)
-        scaled = (inputs - self.x_center) / self.x_scale
-        seeds = (self.layers[0][0] / self.x_scale).T[: self.n_inputs if order else 0]
+        if products:
+            self._require_curved()
+        scaled, single = self._scale(x)
+        seeds = self._seeds if products else self._seeds[:0]
         counts = (1, len(seeds), len(products(seeds)) if products else 0)
-        rows = rows_at_a_time(sum(counts), max(len(bias) for _, bias in self.layers))
         found = [np.empty((len(scaled), count)) for count in counts]
-        for start in range(0, len(scaled), rows):
-            part = slice(start, start + rows)
+        for part in self._parts(len(scaled), sum(counts)):
             jet = forward(self.layers, ACTIVATIONS[self.activation], scaled[part], seeds, products)
             self._write(jet, [array[part] for array in found])
         return single, (found[0], found[1], found[2])
+
+    def _require_curved(self) -> None:
+        if self.activation == "relu":
+            raise ValueError(FLAT)
+
+    def _scale(self, x: ArrayLike) -> tuple[Floats, bool]:
+        """Return the inputs as the layers take them, and whether x had no axis of inputs."""
+        inputs, single = as_inputs(x, self.n_inputs)
+        return (inputs - self.x_center) / self.x_scale, single
+
+    @property
+    def _seeds(self) -> Floats:
+        """The (input, unit) slopes of the first layer by x in its own units."""
+        seeds: Floats = (self.layers[0][0] / self.x_scale).T
+        return seeds
+
+    def _parts(self, samples: int, streams: int) -> Iterator[slice]:
+        """Yield ranges of samples that fit the fast caches."""
+        rows = rows_at_a_time(streams, max(len(bias) for _, bias in self.layers))
+        return (slice(start, start + rows) for start in range(0, samples, rows))
+
+    def _back(self, scaled: Floats, seeds: Floats) -> Floats:
+        """Return what `backward` does, in the units of y and x."""
+        found = backward(self.layers, ACTIVATIONS[self.activation], scaled, seeds)
+        found *= self.y_scale / self.x_scale
+        return found
 
     def _write(self, jet: Jet, out: list[Floats]) -> None:
         """Put the last layer's jet into place, in the units of y."""

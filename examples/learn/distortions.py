@@ -137,14 +137,19 @@ def lines(question: str, found: dict[str, Any]) -> list[str]:
     return told
 
 
-def main(work: Path, side: int = 384, most: int | None = None) -> None:
-    """Make the archive, characterise it, and ask both questions."""
+def answers(work: Path, side: int = 384, most: int | None = None) -> Iterator[str]:
+    """Make the archive, characterise it, and ask both questions; yield what came out, in words."""
     questions = make_archive(work / "source", side, most)
-    out = work / "out"
-    pipeline.characterise(work / "source", out, Params())
+    pipeline.characterise(work / "source", work / "out", Params())
     for question, labels in questions.items():
-        print("\n".join(lines(question, ask(out, question, labels))))
-    print(f"report: {out / 'report.html'}")
+        yield from lines(question, ask(work / "out", question, labels))
+
+
+def main(work: Path, side: int = 384, most: int | None = None) -> None:
+    """Print the answers and where the report is."""
+    for line in answers(work, side, most):
+        print(line, flush=True)
+    print(f"report: {work / 'out' / 'report.html'}")
 
 
 if __name__ == "__main__":

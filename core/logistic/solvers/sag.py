@@ -1,6 +1,5 @@
 """SAG and SAGA: a step for every sample along the average of all samples' last gradients."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,12 +17,19 @@ _UNLIKE = 30.0
 _BOLDNESS = {
     ("sag", "dense"): 1.0,
     ("saga", "dense"): 0.4,
-    ("sag", "csr"): 2.0,
-    ("saga", "csr"): 2.0,
+    ("sag", "smooth csr"): 1.0,
+    ("saga", "smooth csr"): 1.4,
+    ("sag", "kinked csr"): 2.0,
+    ("saga", "kinked csr"): 2.0,
 }
 """First step in units of 1 / L, tried out; the safeguard halves it where it is too long."""
 _HALVINGS = 30
 _PATIENCE = 30
+_WINDOW = 6
+"""Epochs above all of which the objective must not rise."""
+_WARM = 4
+"""Epochs of SAG that are SAGA's. From far off, SAG answers to gradients as old as an epoch: it
+swings about the optimum in wide arcs that take many epochs to die down."""
 
 
 @dataclass
@@ -33,6 +39,8 @@ class _State:
     theta: Floats
     tables: list[Floats]
     mean: Floats
+    age: int = 0
+    """Epochs that worked on it."""
 
 
 def sag(objective: Objective, start: Floats, run: Run) -> Point:
@@ -71,9 +79,12 @@ class _Epochs:
         unit = np.where(extent > 0.0, 1.0 / np.where(extent > 0.0, extent, 1.0), 1.0)
         self.unit = np.append(unit if unlike else np.ones(extent.size), 1.0)
         self.even = not unlike
-        form = "csr" if self.chunks[0].is_sparse else "dense"
-        self.length = _BOLDNESS[method, form] / self._steepest()
+        form = "dense"
+        if self.chunks[0].is_sparse:
+            form = "kinked csr" if objective.penalty.l1 > 0.0 else "smooth csr"
         self.orders = [np.empty(len(chunk.codes), np.int64) for chunk in self.chunks]
+        self.weights = [chunk.weights * self.scale for chunk in self.chunks]
+        self._take(_BOLDNESS[method, form] / self._steepest())
 
     def _steepest(self) -> float:
         """Return the largest curvature of any sample's weighted loss, in the units of the steps."""
@@ -93,20 +104,20 @@ class _Epochs:
         return self.scale * bound * largest + (l2 if not self.saga else 0.0)
 
     def minimise(self, start: Floats, run: Run) -> Point:
-        """Run epochs; where they do not lower the objective, go back and halve the step."""
+        """Run epochs; where the objective rises, go back to the best point and halve the step."""
         objective = self.objective
         best = objective.evaluate(start)
         if run.see(best):
             return best
         state = self._fresh(best)
-        first, since, halvings = best.value, 0, 0
+        since = halvings = 0
         while True:
             self._epoch(state, len(run.trace))
             point = objective.evaluate(objective.v_of(state.theta))
-            slack = 1e-3 * (first - best.value) + 1e-12 * max(1.0, abs(best.value))
-            if not point.value <= best.value + slack or since > _PATIENCE:
+            bar = max(run.trace[-_WINDOW:]) + 1e-12 * max(1.0, abs(best.value))
+            if not point.value <= bar or since > _PATIENCE:
                 halvings += 1
-                self.length *= 0.5
+                self._take(0.5 * self.length)
                 since = 0
                 state = self._fresh(best)
                 point = best
@@ -123,47 +134,56 @@ class _Epochs:
         """Return the state whose residuals are those at a point."""
         self.objective.passes += 1
         tables, mean = [], np.zeros(self.objective.shape)
-        for chunk in self.chunks:
+        for chunk, weights in zip(self.chunks, self.weights, strict=True):
             z = chunk.chances(point.theta)
             if z.shape[0] == 1:
                 z[0] -= chunk.codes
             else:
                 z[chunk.codes, np.arange(len(chunk.codes))] -= 1.0
-            z *= chunk.weights * self.scale
+            z *= weights
             mean[:, :-1] += (chunk.x.T @ z.T).T / self.samples
             mean[:, -1] += z.sum(axis=1) / self.samples
             tables.append(np.ascontiguousarray(z.T))
         return _State(point.theta.copy(), tables, mean)
 
+    def _take(self, length: float) -> None:
+        """Take steps of this length from now on."""
+        self.length = length
+        each = length * self.unit**2
+        if not self.objective.fit_intercept:
+            each[-1] = 0.0
+        l2, keep, push = self.objective.penalty.l2, np.empty(0), np.empty(0)
+        log_shrink = -np.log1p(each[:-1] * l2)
+        if self.even and self.chunks[0].is_sparse and log_shrink.size:
+            missed = np.arange(max(len(order) for order in self.orders) + 1)
+            change = np.expm1(missed * log_shrink[0])
+            keep, push = 1.0 + change, -change / l2 if l2 > 0.0 else missed * each[0]
+        self.steps = kernels.Steps(each, np.exp(log_shrink), log_shrink, keep, push)
+
     def _epoch(self, state: _State, number: int) -> None:
         self.objective.passes += 1
-        step = self.length * self.unit**2
-        if not self.objective.fit_intercept:
-            step[-1] = 0.0
+        saga = self.saga or state.age < _WARM
+        state.age += 1
         for c in np.random.default_rng(number).permutation(len(self.chunks)):
             kernels.draw(self.orders[c], number, not self.saga)
             run = self._csr if self.chunks[c].is_sparse else self._dense
-            run(self.chunks[c], state, int(c), step)
+            run(self.chunks[c], state, int(c), saga)
 
-    def _dense(self, chunk: Chunk, state: _State, c: int, step: Floats) -> None:
-        penalty, weights = self.objective.penalty, chunk.weights * self.scale
+    def _dense(self, chunk: Chunk, state: _State, c: int, saga: bool) -> None:
+        penalty = self.objective.penalty
         kernels.dense_epoch(
-            chunk.x, chunk.codes, weights, self.orders[c], state.theta, state.tables[c],
-            state.mean, step, self.samples, penalty.l1, penalty.l2, self.saga,
+            chunk.x, chunk.codes, self.weights[c], self.orders[c], state.theta, state.tables[c],
+            state.mean, self.steps.length, self.samples, penalty.l1, penalty.l2, saga,
         )  # fmt: skip
 
-    def _csr(self, chunk: Chunk, state: _State, c: int, step: Floats) -> None:
-        penalty, weights = self.objective.penalty, chunk.weights * self.scale
-        order, powers = self.orders[c], np.empty(0)
-        if self.even:
-            shrink = -math.log1p(step[0] * penalty.l2) if len(step) > 1 else 0.0
-            powers = np.expm1(np.arange(len(order) + 1) * shrink)
+    def _csr(self, chunk: Chunk, state: _State, c: int, saga: bool) -> None:
+        penalty = self.objective.penalty
         rows, last = self.objective.rows, np.zeros(self.objective.features, np.int64)
         both = np.ascontiguousarray(np.vstack([state.theta[:, :-1], state.mean[:, :-1]]).T)
         free = np.stack([state.theta[:, -1], state.mean[:, -1]])
         kernels.csr_epoch(
-            chunk.arrays, chunk.codes, weights, order, both, free,
-            state.tables[c], powers, last, step, self.samples, penalty.l1, penalty.l2, self.saga,
+            chunk.arrays, chunk.codes, self.weights[c], self.orders[c], both, free,
+            state.tables[c], last, self.steps, self.samples, penalty.l1, penalty.l2, saga,
             chunk.unrolled,
         )  # fmt: skip
         state.theta[:, :-1], state.mean[:, :-1] = both[:, :rows].T, both[:, rows:].T

@@ -28,6 +28,23 @@ def test_spector_and_mazzeo_as_stata_has_it():
     assert -32 * model.result_.value == pytest.approx(-12.8896334653335, rel=1e-12)
 
 
+def test_the_challengers_o_rings_as_published():
+    # Temperature of the joints at 23 launches, degrees Fahrenheit, and whether O-rings were
+    # damaged: Report of the Presidential Commission on the Space Shuttle Challenger Accident
+    # (1986); S. Dalal, E. Fowlkes, B. Hoadley, JASA 84 (1989) 945. What R's `glm` prints is in many
+    # textbooks: an intercept of 15.0429 (7.3786), a slope of -0.2322 (0.1082), a deviance of
+    # 20.315.
+    sound = [66, 69, 68, 67, 72, 73, 70, 78, 67, 67, 75, 70, 81, 76, 79, 76]
+    damaged = [70, 57, 63, 70, 53, 75, 58]
+    x = np.array([*sound, *damaged], float)[:, None]
+    y = np.repeat([0, 1], [len(sound), len(damaged)])
+    model = LogisticClassifier(C=np.inf, tol=1e-10).fit(x, y)
+    errors, free = model.standard_errors(x, y)
+    found = [model.intercept_[0], model.coef_[0, 0], free[0], errors[0, 0]]
+    np.testing.assert_allclose(found, [15.0429, -0.2322, 7.3786, 0.1082], atol=5e-5)
+    assert 2 * 23 * model.result_.value == pytest.approx(20.315, abs=5e-4)
+
+
 def table(counts):
     """Return samples of a (value, class) table of counts."""
     counts = np.asarray(counts)
