@@ -4,6 +4,7 @@ import os
 import shlex
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -105,8 +106,7 @@ def run(
 
 def _run_flow(source: Path, out: Path, params: Any, terminal: Any, where: dict[str, Any]) -> Any:  # noqa: ANN401
     """Run the Prefect flow in this process, against the configured API or a temporary one."""
-    for name, value in (OFFLINE | QUIET).items():
-        os.environ.setdefault(name, value)
+    _set(OFFLINE | QUIET)
     from tasks import progress, session
     from tasks.errors import RunError
     from tasks.output import Output
@@ -114,12 +114,14 @@ def _run_flow(source: Path, out: Path, params: Any, terminal: Any, where: dict[s
 
     session.require_startable(source, out)
     from httpx import TransportError
+    from prefect import tags
 
     from flows import server
     from flows.characterise import characterise
+    from flows.fields import TAG
 
     cluster, before = where.pop("cluster"), session.finished_runs(out)
-    with server.api() as address, progress.listening(terminal):
+    with server.api() as address, progress.listening(terminal), tags(TAG):
         try:
             characterise(
                 str(source.absolute()),
@@ -207,6 +209,9 @@ def params() -> int:
 
 ServedSource = Annotated[Path, Parameter(help="What the deployments read unless told.")]
 ServedOut = Annotated[Path, Parameter(help="Where they write unless told.")]
+ServedParams = Annotated[
+    Path | None, Parameter(help="YAML; what they run with unless told. [what they have]")
+]
 ARCHIVE, REPORT = Path("examples/archive"), Path("archive-report")
 
 
@@ -215,6 +220,7 @@ def serve(
     source: ServedSource = ARCHIVE,
     *,
     out: ServedOut = REPORT,
+    params: ServedParams = None,
     home: Annotated[
         Path | None, Parameter(help="Where the server keeps its database. [~/.scalemark]")
     ] = None,
@@ -232,6 +238,7 @@ def serve(
         _console(),
         source,
         out,
+        params,
         home=home or Path.home() / ".scalemark",
         port=port,
         look=look,
@@ -240,12 +247,18 @@ def serve(
 
 
 @app.command
-def deploy(source: ServedSource = ARCHIVE, *, out: ServedOut = REPORT) -> int:
+def deploy(
+    source: ServedSource = ARCHIVE, *, out: ServedOut = REPORT, params: ServedParams = None
+) -> int:
     """Register the deployments and what they need at the API that PREFECT_API_URL names."""
-    from flows.deploy import deploy
+    _set(OFFLINE)
+    from flows.deploy import configured_api, deploy
+    from flows.parameters import read_params
     from flows.server import POOL
 
-    _console().print(f"registered at {deploy(source, out)}", soft_wrap=True)
+    for line in deploy(source, out, read_params(params) if params else None):
+        _complain(line)
+    _console().print(f"registered at {configured_api()}", soft_wrap=True)
     _console().print(f"next, on each machine that is to work: prefect worker start --pool {POOL}")
     return 0
 
@@ -256,9 +269,13 @@ def watch(
     every: Annotated[float, Parameter(help="Seconds between two looks.")] = 30.0,
 ) -> int:
     """Start the deployment characterise/watch whenever files have arrived in its source."""
+    _set(OFFLINE)
     import logging
 
+    from flows.deploy import configured_api
     from flows.watch import watch_until_stopped
+
+    configured_api()
 
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
     logging.getLogger("scalemark").setLevel(logging.INFO)
@@ -288,6 +305,12 @@ def certificates(
 
 for command in (learning.label, learning.train, learning.apply, learning.derive):
     app.command(command)
+
+
+def _set(settings: Mapping[str, str]) -> None:
+    """Set what is not set, before Prefect is imported."""
+    for name, value in settings.items():
+        os.environ.setdefault(name, value)
 
 
 def _console() -> Any:  # noqa: ANN401

@@ -1,10 +1,8 @@
 """`scalemark deploy`: work pool, deployments, automation and limit, against a Prefect API."""
 
-import os
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
@@ -14,9 +12,12 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import get_current_settings
 
-from flows.server import POOL, PROJECT, require_answer
+from flows import deployments
+from flows.fields import TAG
+from flows.server import POOL, require_answer
 from flows.turns import limit_name
 from tasks.errors import RunError, UsageError
+from tasks.pipeline import Params
 
 HEARTBEAT = "prefect.flow-run.heartbeat"
 SILENCE = timedelta(seconds=90)
@@ -24,41 +25,47 @@ SILENCE = timedelta(seconds=90)
 ZOMBIES = "Crash zombie flows"
 
 
-def deploy(source: Path, out: Path) -> str:
+def deploy(source: Path, out: Path, params: Params | None = None) -> list[str]:
     """Register everything for an archive; once more with the same changes nothing.
 
     Parameters
     ----------
     source, out : Path
         What the deployments read and where they write unless told.
+    params : Params, optional
+        With which parameters they run unless told.
 
     Returns
     -------
-    str
-        The API's address.
+    list of str
+        What a person should know of the change.
 
     Raises
     ------
     RunError
         When no API is configured, it does not answer, or it refuses.
     """
-    address = get_current_settings().api.url
-    if not address:
-        raise UsageError(
-            "no Prefect API is configured: set PREFECT_API_URL, or let `scalemark serve` start one"
-        )
+    address = configured_api()
     require_answer(address)
     try:
         with get_client(sync_client=True) as client:
             _make_pool(client)
             _make_automation(client)
             client.upsert_global_concurrency_limit_by_name(limit_name(out), 1)
+            return deployments.register(client, source, out, params)
     except PrefectHTTPStatusError as error:
         code = error.response.status_code
         remedy = "set PREFECT_API_AUTH_STRING to its password" if code == 401 else str(error)
         raise RunError(f"the Prefect API at {address} refuses ({code}): {remedy}") from error
-    _make_deployments(source, out)
-    return address
+
+
+def configured_api() -> str:
+    """Return the address of the configured Prefect API; Prefect would start one of its own else."""
+    if address := get_current_settings().api.url:
+        return address
+    raise UsageError(
+        "no Prefect API is configured: set PREFECT_API_URL, or let `scalemark serve` start one"
+    )
 
 
 def _make_pool(client: SyncPrefectClient) -> None:
@@ -78,6 +85,11 @@ def zombie_automation() -> AutomationCore:
             after={HEARTBEAT},
             expect={HEARTBEAT, *ends},
             match={"prefect.resource.id": "prefect.flow-run.*"},
+            # Other people's runs on the server may well be silent for longer.
+            match_related={
+                "prefect.resource.id": f"prefect.tag.{TAG}",
+                "prefect.resource.role": "tag",
+            },
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             threshold=1,
@@ -98,34 +110,14 @@ def zombie_automation() -> AutomationCore:
 
 
 def _make_automation(client: SyncPrefectClient) -> None:
-    if not client.read_automations_by_name(ZOMBIES):
-        client.create_automation(zombie_automation())
+    ours, there = zombie_automation(), client.read_automations_by_name(ZOMBIES)
+    if not there:
+        client.create_automation(ours)
+    for one in there:
+        if _what_it_does(one) != _what_it_does(ours):
+            ours.enabled = one.enabled
+            client.update_automation(one.id, ours)
 
 
-def _make_deployments(source: Path, out: Path) -> None:
-    if not (PROJECT / "prefect.yaml").exists():
-        raise RunError(f"{PROJECT} holds no prefect.yaml: deploy from a clone of scalemark")
-    done = subprocess.run(
-        [sys.executable, "-m", "prefect", "deploy", "--all", "--no-prompt"],
-        env={
-            **os.environ,
-            "SCALEMARK_SOURCE": str(source.absolute()),
-            "SCALEMARK_OUT": str(out.absolute()),
-            "SCALEMARK_TIMEZONE": timezone(),
-        },
-        cwd=PROJECT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RunError(f"prefect deploy failed:\n{done.stdout}{done.stderr}")
-
-
-def timezone() -> str:
-    """Return the name of this machine's time zone, such as Europe/Zurich, as far as it tells."""
-    if "TZ" in os.environ:
-        return os.environ["TZ"].removeprefix(":") or "UTC"
-    _, _, name = os.path.realpath("/etc/localtime").partition("zoneinfo/")
-    return name or "UTC"
+def _what_it_does(automation: AutomationCore) -> tuple[Any, ...]:
+    return automation.trigger, automation.actions

@@ -1,4 +1,4 @@
-"""The types of the flows' parameters: what the form shows and refuses.
+"""The types of the flows' parameters, what the form shows and refuses; and the tag of every run.
 
 An annotated parameter keeps its help only where the flow's docstring has it under `Args:`.
 """
@@ -22,3 +22,6 @@ AbsolutePath = Annotated[str, AfterValidator(_absolute), Field(json_schema_extra
 
 Workers = Annotated[int, Field(json_schema_extra={"minimum": 1})]
 """`flows.cluster` holds the bound, with words for the command line as well."""
+
+TAG = "scalemark"
+"""On every run of ours, by its deployment or by the command line; see the zombies in deploy.py."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import reports
+from flows.parameters import read_params
 from flows.server import POOL, PREFECT, running, serving
 from tasks import lock
 from tasks.errors import RunError, UsageError
@@ -31,6 +32,7 @@ def serve_until_stopped(
     console: Any,  # noqa: ANN401
     source: Path,
     out: Path,
+    params: Path | None,
     *,
     home: Path,
     port: int,
@@ -45,6 +47,8 @@ def serve_until_stopped(
         Where to write.
     source, out : Path
         What the deployments read and where they write unless told.
+    params : Path, optional
+        YAML of the parameters that they run with unless told.
     home : Path
         The server's own folder: database, logs.
     port : int
@@ -56,6 +60,7 @@ def serve_until_stopped(
     """
     if look < 0:
         raise UsageError(f"--look must be 0 or more, got {look:g}")
+    read_params(params)
     with ExitStack() as stack:
         stack.enter_context(_owned(home))
         for each in (port, port + 1):
@@ -65,7 +70,8 @@ def serve_until_stopped(
         environment["SCALEMARK_REPORTS"] = address
         console.print("starting the server …")
         processes = {"server": stack.enter_context(serving(port, environment, home / "server.log"))}
-        _deploy(source, out, environment)
+        for line in _deploy(source, out, params, environment):
+            console.print(line, soft_wrap=True, markup=False)
         worker = (*PREFECT, "worker", "start", "--pool", POOL, "--type", "process")
         watch = (*SCALEMARK, "watch", "--every", str(look))
         for name, command in ({"worker": worker} | ({"watch": watch} if look else {})).items():
@@ -124,9 +130,13 @@ def _require_free(port: int) -> None:
             ) from error
 
 
-def _deploy(source: Path, out: Path, environment: dict[str, str]) -> None:
+def _deploy(source: Path, out: Path, params: Path | None, environment: dict[str, str]) -> list[str]:
+    """Register the deployments; return what the command has to tell."""
     done = subprocess.run(
-        [*SCALEMARK, "deploy", str(source), "--out", str(out)],
+        [
+            *(*SCALEMARK, "deploy", str(source), "--out", str(out)),
+            *(("--params", str(params)) if params else ()),
+        ],
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -135,6 +145,7 @@ def _deploy(source: Path, out: Path, environment: dict[str, str]) -> None:
     )
     if done.returncode:
         raise RunError(f"the deployments cannot be made:\n{done.stdout}{done.stderr}")
+    return [line for line in done.stderr.splitlines() if line.startswith("scalemark: ")]
 
 
 def _watch(processes: dict[str, subprocess.Popen[bytes]]) -> None:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
+from flows import cli
 from flows.parameters import default_yaml, read_params
 from tasks.errors import UsageError
 from tasks.pipeline import Params
@@ -162,3 +163,23 @@ def test_a_configured_api_that_does_not_answer_is_named(scalemark, tmp_path):
     assert done.returncode == 1
     assert done.stderr.startswith(f"scalemark: the configured Prefect API at {dead}")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["deploy", "watch"])
+def test_what_needs_a_server_is_refused_without_one(scalemark, tmp_path, command):
+    done = scalemark(command, PREFECT_HOME=str(tmp_path))
+    assert done.returncode == 2
+    assert done.stderr.startswith("scalemark: no Prefect API is configured: set PREFECT_API_URL")
+    assert "temporary" not in done.stdout
+
+
+@pytest.mark.parametrize("command", ["deploy", "watch"])
+def test_telemetry_is_off_before_prefect_is_imported(monkeypatch, command):
+    for name in cli.OFFLINE:
+        monkeypatch.delenv(name, raising=False)
+    seen = []
+    monkeypatch.setattr("flows.deploy.configured_api", lambda: "http://127.0.0.1:1")
+    monkeypatch.setattr("flows.deploy.deploy", lambda *_: seen.append(dict(os.environ)) or [])
+    monkeypatch.setattr("flows.watch.watch_until_stopped", lambda _: seen.append(dict(os.environ)))
+    assert getattr(cli, command)() == 0
+    assert seen[0].items() >= cli.OFFLINE.items()
