@@ -58,6 +58,8 @@ def test_a_person_fills_in_the_form_and_sees_the_run_and_its_artifacts(served, p
     assert runs_of(served, deployment) == []
 
     folder.fill(str(served.out))
+    folder.blur()
+    page.wait_for_timeout(2000)  # the server judges what is typed; a click before is lost
     page.get_by_role("button", name="Submit").click()
     [run] = wait_until_there(page, served, deployment)
     assert run["parameters"]["verdict"]["worst_score"] == 30
