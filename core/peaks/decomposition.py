@@ -51,10 +51,12 @@ class Decomposition:
     lag1: Floats
     """(series,) array: autocorrelation of the residuals at a distance of one sample."""
     correlated: NDArray[np.bool_]
-    """(series,) array: the noise is correlated (lag1 above 0.1 and seen in differences too), and
-    the criterion and the errors count it by its variance at low frequencies."""
+    """(series,) array: the noise is correlated: lag1 is beyond 0.1 either way, by more than chance,
+    and if above 0 seen in differences too. The criterion and the errors count it by its variance at
+    low frequencies, but by no less than that of white noise where lag1 is below 0."""
     lack_of_fit: NDArray[np.bool_]
-    """(series,) array: the residuals hold more than noise: something that is no such component."""
+    """(series,) array: the residuals hold more than noise: something that is no such component.
+    Where the noise is correlated: they stay so over distances at which noise forgets."""
     status: NDArray[np.int8]
     """(series,) array of `core.peaks.Status`."""
 

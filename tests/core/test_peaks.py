@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.ndimage import gaussian_filter1d
 from scipy.optimize import least_squares
+from scipy.signal import lfilter
 
 from benchmarks import _gaussian_protocol as protocol
 from benchmarks import scale_space as benchmark
@@ -24,6 +26,7 @@ from core.peaks.ladder import ladder_for
 from core.peaks.search import Search
 
 ROOT = Path(__file__).parents[2]
+JOBS = ROOT / "examples" / "archive" / "economy" / "us_jobs_monthly.csv"
 NIST = ROOT.parent / "shared" / "data" / "scale_space" / "Gauss1.dat"
 
 
@@ -295,6 +298,45 @@ def test_correlated_noise_is_told_and_not_decomposed():
     # The error of the height counts the noise at low frequencies: twice the white formula's.
     spread = (found.amplitude[:, 0] - 20).std()
     assert np.median(found.amplitude_error[:, 0]) == pytest.approx(spread, rel=0.5)
+
+
+@pytest.mark.parametrize("width", [0.7, 1.0, 1.5, 3.0])
+def test_smoothed_noise_is_no_row_of_gaussians(width):
+    rng, x = np.random.default_rng(9), np.arange(900.0)
+    noise = gaussian_filter1d(rng.normal(size=(12, 900)), width, axis=1)
+    noise /= noise.std()
+    alone = decompose(None, noise)
+    assert alone.n_components.max() == 0
+    assert alone.correlated.all()
+    found = decompose(None, noise + 20 * gaussians(x, (1.0, 400.0, 20.0)))
+    assert list(found.n_components) == [1] * 12
+    assert found.correlated.all()
+    spread = (found.amplitude[:, 0] - 20).std()
+    assert np.median(found.amplitude_error[:, 0]) == pytest.approx(spread, rel=0.6)
+
+
+@pytest.mark.parametrize("rho", [-0.6, -0.3, 0.0, 0.3])
+def test_lag1_beyond_a_tenth_is_correlated_noise(rho):
+    noise = lfilter([1], [1, -rho], np.random.default_rng(10).normal(size=(30, 1000)))[:, 100:]
+    found = decompose(None, noise)
+    assert found.n_components.max() == 0
+    np.testing.assert_allclose(found.lag1.mean(), rho, atol=0.02)
+    assert found.correlated.mean() == (rho != 0)
+    assert found.lack_of_fit.mean() <= 0.04
+
+
+def test_what_plainly_misses_the_signal_is_flagged_though_neighbours_are_alike():
+    rng, x = np.random.default_rng(12), np.arange(300.0)
+    noise = lfilter([1], [1, -0.7], 0.2 * rng.normal(size=(10, 300)))
+    found = decompose(x, 3 * np.sin(x / 15) + noise)
+    assert found.correlated.all()
+    assert (found.noise > 3 * noise.std()).all()
+    assert found.lack_of_fit.all()
+    assert not decompose(x, noise).lack_of_fit.any()
+    months = JOBS.read_text().splitlines()[1:]
+    jobs = decompose(None, [[float(month.split(",")[1]) for month in months]])
+    assert jobs.noise[0] > 30 * jobs.difference_noise[0]
+    assert jobs.lack_of_fit[0]
 
 
 def test_a_skewed_peak_is_flagged_or_exact_never_hidden():
