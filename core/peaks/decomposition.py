@@ -26,6 +26,11 @@ class Decomposition:
     """(series, component) array: standard width, in the units of x."""
     baseline: Floats
     """(series, 2) array: b0 and b1 of the chosen baseline, NaN where it has none."""
+    baseline_kind: NDArray[np.int8]
+    """(series,) array: 0 none, 1 constant, 2 linear, 3 exponential."""
+    baseline_origin: Floats
+    """(series,) array: the x from which an exponential counts: 0, or the least x where that is
+    farther from 0 than the x span, as b0 at 0 might be no number."""
     amplitude_error: Floats
     """(series, component) array: standard error."""
     center_error: Floats
@@ -66,11 +71,15 @@ def empty(series: int, components: int) -> Decomposition:
     shapes = {
         "baseline": (series, 2),
         "baseline_error": (series, 2),
-        "n_components": (series,),
+        **{name: (series,) for name in ("baseline_kind", "baseline_origin", "n_components")},
         **{name: (series,) for name in ("rss", "noise", "difference_noise", "lag1")},
         **{name: (series,) for name in ("profiled", "correlated", "lack_of_fit", "status")},
     }
-    dtypes: dict[str, type] = {"n_components": np.int64, "status": np.int8}
+    dtypes: dict[str, type] = {
+        "n_components": np.int64,
+        "status": np.int8,
+        "baseline_kind": np.int8,
+    }
     for name in ("profiled", "correlated", "lack_of_fit"):
         dtypes[name] = np.bool_
     arrays: dict[str, NDArray[Any]] = {}

@@ -23,7 +23,8 @@ from core.peaks.search import Search, State, freedom
 
 Floats = NDArray[np.float64]
 KINDS: dict[Baseline, int] = {"none": 0, "constant": 1, "linear": 2, "exponential": 3}
-_FLOOR = 1e-5
+"""Baselines that can be fitted, as results number them."""
+FLOOR = 1e-5
 """The noise is taken to be at least this part of the signal's range: below, the criterion would
 count what the arithmetic of the search leaves."""
 _SUSPICIOUS, _CONTAMINATED = 1.25, 4.0
@@ -67,6 +68,9 @@ class Found:
     difference_noise: float
     lack_of_fit: bool
     settled: bool
+    """The search ended by itself."""
+    converged: bool
+    """So did the last fit."""
 
 
 def find(curve: Curve, params: DecomposeParams, known: float | None) -> Found:
@@ -85,7 +89,7 @@ def find(curve: Curve, params: DecomposeParams, known: float | None) -> Found:
     if known is None and noise.correlated and far >= _CONTAMINATED * near:
         # Components in noise so low would have left it behind: it is smoothed noise.
         stride, level = _plateau(curve.y)
-        hunt.rules = hunt.rules._replace(variance=stride * level**2)
+        hunt.rules = hunt.rules._replace(variance=max(stride * level**2, first**2))
         state = _begun(hunt)
         noise = _noise(curve, state, state.rss / freedom(curve, state.components), first, floor)
     for _ in range(_PASSES):
@@ -109,7 +113,8 @@ def find(curve: Curve, params: DecomposeParams, known: float | None) -> Found:
         lack_of_fit=_lack(
             residual, rss / freedom(curve, p) / max(near, known or floor) ** 2, noise
         ),
-        settled=settled and converged,
+        settled=settled,
+        converged=converged,
     )
 
 
@@ -133,7 +138,8 @@ def polished(curve: Curve, state: State, small: float) -> tuple[Floats, Floats, 
     for _ in range(12):
         rss2, step, inverse, good = linearised(curve, q, other, 9.0)
         deviations = np.sqrt(np.maximum(np.diag(inverse), 1e-300))
-        new = float(np.square(step / deviations).sum())
+        with np.errstate(over="ignore"):
+            new = float(np.square(step / deviations).sum())
         if not good or not (new < length and rss2 <= rss * (1.0 + 1e-9)):
             break
         p, base, rss, length = q, other, rss2, new
@@ -164,7 +170,7 @@ def _started(curve: Curve, seeds: Floats, rules: Rules) -> tuple[Floats, Floats]
 
 def _floor(y: Floats, near: float) -> float:
     """Return the least noise that is believed: of values in steps, that of rounding to them."""
-    floor = _FLOOR * float(np.ptp(y))
+    floor = FLOOR * float(np.ptp(y))
     if near > floor:
         return floor
     step = float(np.diff(np.unique(y)).min(initial=math.inf))

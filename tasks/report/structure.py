@@ -29,6 +29,8 @@ READ = (
     store.CENTERS[0],
     store.SIGMAS[0],
     store.BASELINE,
+    store.BASELINE_KIND,
+    store.BASELINE_ORIGIN,
     store.LACK_OF_FIT,
     store.CORRELATED,
     store.COMPONENT_STATUS,
@@ -110,7 +112,7 @@ def _curves(signal: Floats, x: Floats, found: dict[str, Any], baseline: str) -> 
     places = x[(np.append(where[1:], signal.size) - 1 + where) // 2]
     finite = signal[np.isfinite(signal)]
     low, high = float(finite.min()), float(finite.max())
-    below = _baseline(places, found["baseline"], baseline)
+    below = _baseline(places - found["baseline_origin"], found["baseline"], baseline)
     with np.errstate(all="ignore"):
         bumps = [
             amplitude * np.exp(-0.5 * ((places - center) / sigma) ** 2)
@@ -172,6 +174,8 @@ def _notes(found: dict[str, Any]) -> str:
         notes.append("the noise is correlated")
     if found["component_status"] == Status.NOT_SETTLED:
         notes.append("the search ended at its cap")
+    if found["component_status"] == Status.NOT_DETERMINED:
+        notes.append("not all of them are determined; some may stand for a baseline")
     if found["scale_status"] == ScaleStatus.NOT_FINITE:
         notes.append("no crossings: a gap is too long")
     return "; ".join(notes)
