@@ -387,6 +387,31 @@ def bounds(curve: Curve, center: float) -> tuple[float, float, float, float]:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def bounds_of(curve: Curve, p: Floats) -> Floats:
+    """Return (component, 4) bounds."""
+    out = np.empty((p.shape[0], 4))
+    for k in range(p.shape[0]):
+        out[k, 0], out[k, 1], out[k, 2], out[k, 3] = bounds(curve, p[k, 1])
+    return out
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def determined(curve: Curve, p: Floats, covariance: Floats, wild: float) -> Masks:
+    """Tell the components within their bounds, with errors above 0 and below `wild` widths."""
+    limits, out = bounds_of(curve, p), np.ones(p.shape[0], np.bool_)
+    slack = (1e-6 * (curve.x[-1] - curve.x[0]), 1e-6)
+    for k in range(p.shape[0]):
+        for i in range(PER):
+            variance = covariance[p.shape[1] * k + i, p.shape[1] * k + i]
+            most = wild * (math.exp(p[k, 2]) if i == 1 else 1.0)
+            out[k] &= 0.0 < variance < most * most
+        for i in range(2):
+            low, high = limits[k, 2 * i] + slack[i], limits[k, 2 * i + 1] - slack[i]
+            out[k] &= low < p[k, 1 + i] < high
+    return out
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def _stepped(curve: Curve, p: Floats, base: Floats, step: Floats, q: Floats, other: Floats) -> None:
     """Write p + step, no component jumping further than about its width."""
     span = curve.x[-1] - curve.x[0]

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.peaks._fit_kernels import Curve
+from core.peaks._fit_kernels import Curve, determined
 from core.peaks.one import FLOOR, KINDS, Found, find
 from core.peaks.params import Baseline, DecomposeParams
 from core.peaks.search import freedom
-from core.peaks.uncertainty import Units, determined
+from core.peaks.uncertainty import Units
 
 Floats = NDArray[np.float64]
+_WILD = 3.0
+"""Error of a logarithm, or of a center over the width, from which on the signal tells no more than
+that something is there."""
 _WIDE = 4.0
 """A component wider than the span over this may stand for a baseline."""
 
@@ -68,7 +71,7 @@ def _fitted(x: Floats, y: Floats, params: DecomposeParams, baseline: Baseline) -
     variance = found.rss / freedom(curve, found.components) if known is None else known**2
     variance *= found.noise.inflation
     covariance = found.covariance * variance
-    sure = determined(curve, found.components, covariance)
+    sure = determined(curve, found.components, covariance, _WILD)
     return Fitted(
         curve=curve, units=units, found=found, variance=variance, covariance=covariance, known=sure
     )

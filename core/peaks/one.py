@@ -82,7 +82,7 @@ def find(curve: Curve, params: DecomposeParams, known: float | None) -> Found:
     first = known if known is not None else max(near, floor)
     variance = first**2
     if known is None and _SUSPICIOUS * near < far < _CONTAMINATED * near:
-        variance = 3.0 * far**2
+        variance = max(3.0 * far**2, variance)
     hunt = Search(curve, ladder, Rules(variance, penalty, params.max_components, params.max_rounds))
     state = _begun(hunt)
     noise = _noise(curve, state, state.rss / freedom(curve, state.components), first, floor)
@@ -138,8 +138,9 @@ def polished(curve: Curve, state: State, small: float) -> tuple[Floats, Floats, 
     for _ in range(12):
         rss2, step, inverse, good = linearised(curve, q, other, 9.0)
         deviations = np.sqrt(np.maximum(np.diag(inverse), 1e-300))
-        with np.errstate(over="ignore"):
-            new = float(np.square(step / deviations).sum())
+        ratio = step / deviations
+        largest = float(np.abs(ratio).max(initial=0.0))
+        new = float(np.square(ratio).sum()) if largest < 1e150 else math.inf
         if not good or not (new < length and rss2 <= rss * (1.0 + 1e-9)):
             break
         p, base, rss, length = q, other, rss2, new

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from core.peaks._fit_kernels import PER, Curve, Effort, bounds, fit, linearised, profile
+from core.peaks._fit_kernels import PER, Curve, Effort, bounds_of, fit, linearised, profile
 from core.peaks.one import Found
 from core.peaks.params import Baseline, DecomposeParams
 from core.peaks.search import State, allowed, freedom, kicked
@@ -16,8 +16,6 @@ Floats = NDArray[np.float64]
 _ILL = 0.05
 """Relative error of height or width, or of the center over the width, from which the curvature of
 the likelihood at its top no longer tells its extent."""
-_WILD = 3.0
-"""Such an error, from which on the signal tells no more than that something is there."""
 _SOFT = 0.03
 """Standard deviations, as of `search.SOFT`: intervals look nearer by than the search does."""
 _KICKS = (3.0, -3.0, 6.0, -6.0, 12.0, -12.0)
@@ -66,19 +64,9 @@ class Units(NamedTuple):
             values = np.array([height, rate])
             first = height / base[0] if base[0] else np.nan
             change = np.array([[first, height * shift], [0.0, 1.0 / self.step]])
-        variance = np.diag(change @ covariance @ change.T)
+        with np.errstate(all="ignore"):
+            variance = np.diag(change @ covariance @ change.T)
         return values, np.sqrt(np.maximum(variance, 0.0))
-
-
-def determined(curve: Curve, p: Floats, covariance: Floats) -> NDArray[np.bool_]:
-    """Tell the components that lie within their bounds and whose errors are those of a quantity."""
-    limits = np.array([bounds(curve, center) for center in p[:, 1]]).reshape(-1, 4)
-    slack = 1e-6 * np.stack([np.full(len(p), np.ptp(curve.x)), np.ones(len(p))], axis=1)
-    inside = (p[:, 1:3] > limits[:, ::2] + slack) & (p[:, 1:3] < limits[:, 1::2] - slack)
-    errors = _errors(p, covariance)
-    relative = errors / np.exp(p[:, 2:3] * np.array([0.0, 1.0, 0.0]))
-    known = (errors > 0.0) & (relative < _WILD)
-    return np.asarray(inside.all(axis=1) & known.all(axis=1))
 
 
 def _errors(p: Floats, covariance: Floats) -> Floats:
@@ -102,15 +90,14 @@ def intervals(
     relative = errors / np.exp(p[:, 2:3] * np.array([0.0, 1.0, 0.0]))
     wanted = params.intervals == "auto" and bool((relative > _ILL).any())
     profiled = None
-    if wanted and np.isfinite(errors).all():
+    if wanted and np.isfinite(errors).all() and (errors > 0.0).all():
         which = np.flatnonzero((relative > _ILL).any(axis=1).repeat(PER))
         profiled = _profiled(curve, found, covariance, quantile**2 * variance, which, ends)
     if profiled is not None:
         ends = profiled
         _take_in_other_optima(curve, found, variance, quantile, ends)
-    for k in range(len(p)):
-        low, high, least, most = bounds(curve, p[k, 1])
-        ends[k, 1], ends[k, 2] = ends[k, 1].clip(low, high), ends[k, 2].clip(least, most)
+    limits = bounds_of(curve, p)
+    np.clip(ends[:, 1:], limits[:, ::2, None], limits[:, 1::2, None], out=ends[:, 1:])
     return ends, profiled is not None
 
 

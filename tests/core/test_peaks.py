@@ -486,6 +486,15 @@ def test_two_dips_raise_no_warning():
         assert found.status[0] != Status.OK or found.lack_of_fit[0]
 
 
+def test_an_exponential_beyond_all_numbers_raises_no_warning():
+    x = np.linspace(1.9, 3.9, 50)
+    units = uncertainty.Units.of(x, np.ones(50), "exponential")
+    values, errors = units.baseline(3, np.array([1.0, 50.0]), 1e200 * np.eye(2))
+    assert values[0] == math.inf
+    assert not np.isfinite(errors[0])
+    assert values[1] == pytest.approx(50.0 / units.step)
+
+
 CASES = {
     "empty": ([], Status.TOO_SHORT),
     "one": ([1.0], Status.TOO_SHORT),
@@ -502,6 +511,7 @@ CASES = {
     "step": ([0.0] * 25 + [1.0] * 25, Status.OK),
     "large": ([1e149 * v for v in (0, 0, 0, 1, 3, 1, 0, 0, 0, 0)], Status.OK),
     "tiny": ([5e-324 * v for v in (0, 0, 0, 1, 3, 1, 0, 0, 0, 0)], Status.OK),
+    "both": ([0, 0, 0, 2.6e-118, 0, 0, 0, 0, 1.5e44, 0], Status.OK),
     "booleans": ([False] * 20 + [True] * 9 + [False] * 20, Status.OK),
 }
 
