@@ -10,6 +10,9 @@ Floats = NDArray[np.float64]
 ORDERS = (2, 3, 4, 5)
 _MEDIAN = 0.6744897501960817
 """Median of |x| of a standard normal x."""
+_FLAT, _CHANCE = 0.02, 2.5
+"""By how much order 4 may find more than order 5 in white noise: at any length, and by chance at a
+length of 1."""
 
 
 def noise_level(signals: Floats, stride: int = 1) -> Floats:
@@ -49,20 +52,48 @@ def noise_level(signals: Floats, stride: int = 1) -> Floats:
     return levels
 
 
+def is_white(signal: Floats) -> bool:
+    """Tell whether the differences of orders 4 and 5 find the same noise, as of white noise.
+
+    Smoothed noise, and a signal without any, have less the higher the order.
+
+    Parameters
+    ----------
+    signal : (sample,) array
+        Finite float64.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).normal(size=1000)
+    >>> is_white(noise), is_white(np.convolve(noise, np.hanning(6)))
+    (True, False)
+    """
+    levels = _by_order(signal, 1)
+    return bool(levels[-2] <= (1.0 + _FLAT + _CHANCE / math.sqrt(signal.size)) * levels[-1])
+
+
 @numba.njit(nogil=True, cache=True)
 def _levels(signals: Floats, stride: int, levels: Floats) -> None:
     for series in range(signals.shape[0]):
-        difference, best, combinations = signals[series].copy(), math.inf, 1.0
-        for order in range(1, ORDERS[-1] + 1):
-            if difference.size <= stride:
-                break
-            difference = difference[stride:] - difference[:-stride]
-            # Of 2 n over n, the sum of the squared weights of a difference.
-            combinations *= 2.0 * (2.0 * order - 1.0) / order
-            if order >= ORDERS[0]:
-                level = np.median(np.abs(difference)) / (_MEDIAN * math.sqrt(combinations))
-                best = min(best, level)
+        best = _by_order(signals[series], stride).min()
         levels[series] = best if best < math.inf else math.nan
+
+
+@numba.njit(nogil=True, cache=True)
+def _by_order(signal: Floats, stride: int) -> Floats:
+    """Return the noise by differences of each order, infinite where there is none."""
+    difference, combinations = signal, 1.0
+    levels = np.full(ORDERS[-1] - ORDERS[0] + 1, math.inf)
+    for order in range(1, ORDERS[-1] + 1):
+        if difference.size <= stride:
+            break
+        difference = difference[stride:] - difference[:-stride]
+        # Of 2 n over n, the sum of the squared weights of a difference.
+        combinations *= 2.0 * (2.0 * order - 1.0) / order
+        if order >= ORDERS[0]:
+            level = np.median(np.abs(difference)) / (_MEDIAN * math.sqrt(combinations))
+            levels[order - ORDERS[0]] = level
+    return levels
 
 
 @numba.njit(nogil=True, cache=True)

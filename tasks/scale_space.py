@@ -29,7 +29,7 @@ from tasks.batches import Batch, Order
 from tasks.ledger import Ledger, Outcome, fingerprint
 from tasks.store import COMPONENTS, CROSSINGS, SCALES
 
-VERSION = 1
+VERSION = 2
 STEP = "scale space"
 LONGEST_GAP = 5
 Array = NDArray[Any]
@@ -44,8 +44,8 @@ class StructureParams:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = FORM
 
-    decompose: DecomposeParams = field(default_factory=DecomposeParams)
-    """What a signal is taken to be the sum of."""
+    decompose: DecomposeParams = field(default_factory=partial(DecomposeParams, baseline="auto"))
+    """What a signal is taken to be the sum of; by default on the baseline that suffices."""
     stable: StableParams = field(default_factory=StableParams)
     """What counts as a bulge, for the count at the most stable scale."""
     longest: Annotated[int, Within(50, 20_000)] = 4096

@@ -278,6 +278,17 @@ AMPLITUDES = _gaussian("amplitude", "height")
 CENTERS = _gaussian("center", "center, in the signal's x,")
 SIGMAS = _gaussian("sigma", "standard width, in the signal's x,")
 BASELINE = Variable("scale_space", "baseline", TERM, "float64", "", "what lies below the Gaussians")
+BASELINE_KIND = Variable(
+    "scale_space",
+    "baseline_kind",
+    SERIES,
+    "int8",
+    "1",
+    "0: none, 1: constant, 2: linear, 3: exponential",
+)
+BASELINE_ORIGIN = Variable(
+    "scale_space", "baseline_origin", SERIES, "float64", "", "x from which an exponential counts"
+)
 COMPONENT_RSS = Variable("scale_space", "rss", SERIES, "float64", "", "squared residuals, summed")
 COMPONENT_NOISE = Variable("scale_space", "noise", SERIES, "float64", "", "deviation of residuals")
 LAG1 = Variable("scale_space", "lag1", SERIES, "float64", "1", "autocorrelation of residuals")
@@ -291,7 +302,8 @@ COMPONENT_STATUS = Variable(
     SERIES,
     "int8",
     "1",
-    "0: decomposed, 1: not finite, 2: too short, 3: straight, 4: no positions, 5: capped",
+    "0: decomposed, 1: not finite, 2: too short, 3: straight, 4: no positions, 5: capped, "
+    "6: not all determined",
 )
 STABLE_COUNT = Variable(
     "scale_space", "stable_count", SERIES, "int64", "1", "bulges at the most stable scale"
@@ -313,9 +325,9 @@ N_CROSSINGS = Variable("scale_space", "n_crossings", SCALE_DIMS, "int64", "1", "
 FAULTS = Variable("scale_space", "faults", SERIES, "int64", "1", "crossings without a finer one")
 SCALE_STATUS = Variable("scale_space", "scale_status", SERIES, "int8", "1", "0: filtered; else why")
 SCALE_SPACE = (
-    N_COMPONENTS, *AMPLITUDES, *CENTERS, *SIGMAS, BASELINE, COMPONENT_RSS, COMPONENT_NOISE, LAG1,
-    CORRELATED, LACK_OF_FIT, COMPONENT_STATUS, STABLE_COUNT, STABLE_SIGMA, STABLE_LIFETIME, SCALE,
-    CROSSING, N_CROSSINGS, FAULTS, SCALE_STATUS,
+    N_COMPONENTS, *AMPLITUDES, *CENTERS, *SIGMAS, BASELINE, BASELINE_KIND, BASELINE_ORIGIN,
+    COMPONENT_RSS, COMPONENT_NOISE, LAG1, CORRELATED, LACK_OF_FIT, COMPONENT_STATUS, STABLE_COUNT,
+    STABLE_SIGMA, STABLE_LIFETIME, SCALE, CROSSING, N_CROSSINGS, FAULTS, SCALE_STATUS,
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from core.peaks.decompose import decompose
 from core.peaks.decomposition import Decomposition
+from core.peaks.one import KINDS
 from core.peaks.params import DecomposeParams, Status
 
-__all__ = ["DecomposeParams", "Decomposition", "Status", "decompose"]
+__all__ = ["KINDS", "DecomposeParams", "Decomposition", "Status", "decompose"]

@@ -20,7 +20,8 @@ PER = 3
 """Parameters of a component."""
 REACH = 5.2
 """Widths from its center at which the search cuts a component: a millionth of it is left."""
-_NARROWEST = math.log(0.3)
+_NARROWEST, _BEYOND = 0.3, 0.2
+"""Bounds: widths in distances of samples near the center, and of centers outside, in spans."""
 _LARGEST_RATIO = 12.0
 _REFUSALS = 8
 _STRAIGHT = 0.08
@@ -370,17 +371,58 @@ def _solve_heights(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def bounds(curve: Curve, center: float) -> tuple[float, float, float, float]:
+    """Return the least and greatest center, and log width there, of a component."""
+    x, gap = curve.x, 1.0
+    low, high = x[0], x[-1]
+    span = high - low
+    if not curve.uniform:
+        at = min(max(_first(curve, center), 1), x.size - 1)
+        first, last = max(at - 2, 0), min(at + 1, x.size - 1)
+        # As far as the samples around lie apart in the mean, and never less than the two beside it.
+        gap = max(x[at] - x[at - 1], (x[last] - x[first]) / (last - first), 1e-9 * span)
+    most = math.log(span + 1.0)
+    least = min(math.log(_NARROWEST * gap), most)
+    return low - _BEYOND * span, high + _BEYOND * span, least, most
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def bounds_of(curve: Curve, p: Floats) -> Floats:
+    """Return (component, 4) bounds."""
+    out = np.empty((p.shape[0], 4))
+    for k in range(p.shape[0]):
+        out[k, 0], out[k, 1], out[k, 2], out[k, 3] = bounds(curve, p[k, 1])
+    return out
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def determined(curve: Curve, p: Floats, covariance: Floats, wild: float) -> Masks:
+    """Tell the components within their bounds, with errors above 0 and below `wild` widths."""
+    limits, out = bounds_of(curve, p), np.ones(p.shape[0], np.bool_)
+    slack = (1e-6 * (curve.x[-1] - curve.x[0]), 1e-6)
+    for k in range(p.shape[0]):
+        for i in range(PER):
+            variance = covariance[p.shape[1] * k + i, p.shape[1] * k + i]
+            most = wild * (math.exp(p[k, 2]) if i == 1 else 1.0)
+            out[k] &= 0.0 < variance < most * most
+        for i in range(2):
+            low, high = limits[k, 2 * i] + slack[i], limits[k, 2 * i + 1] - slack[i]
+            out[k] &= low < p[k, 1 + i] < high
+    return out
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def _stepped(curve: Curve, p: Floats, base: Floats, step: Floats, q: Floats, other: Floats) -> None:
     """Write p + step, no component jumping further than about its width."""
-    low, high = curve.x[0], curve.x[-1]
-    span = high - low
+    span = curve.x[-1] - curve.x[0]
     for k in range(p.shape[0]):
         width, at = math.exp(p[k, 2]), PER * k
         q[k, 0] = p[k, 0] + min(max(step[at], -1.5), 1.5)
         move = min(max(step[at + 1], -1.5 * width), 1.5 * width)
-        q[k, 1] = min(max(p[k, 1] + move, low - 0.2 * span), high + 0.2 * span)
+        low, high, least, most = bounds(curve, p[k, 1] + move)
+        q[k, 1] = min(max(p[k, 1] + move, low), high)
         grow = min(max(step[at + 2], -0.7), 0.7)
-        q[k, 2] = min(max(p[k, 2] + grow, _NARROWEST), math.log(span + 1.0))
+        q[k, 2] = min(max(p[k, 2] + grow, least), most)
     other[0], other[1] = base[0], base[1]
     at = PER * p.shape[0]
     if curve.kind > 0:
@@ -743,14 +785,14 @@ def best_change(
 def profile(
     curve: Curve, p: Floats, base: Floats, tangent: Floats, which: int, shift: float, rise: float,
     rss: float,
-) -> float:  # fmt: skip
+) -> tuple[float, float]:  # fmt: skip
     """Return how far a parameter moves, from `shift` on, until the best rss has risen by `rise`.
 
     The others start where the tangent, their change by a change of 1, leads them. The root of the
     rise is nearly linear in the parameter, so secants find it; NaN if it does not rise that far
-    within 8 shifts.
+    within 8 shifts. And how many samples times components the fits went through.
     """
-    before, level, at = 0.0, 0.0, shift
+    before, level, at, work = 0.0, 0.0, shift, 0.0
     q, other, step = p.copy(), base.copy(), np.empty(tangent.size)
     k, part = which // PER, which % PER
     effort = Effort(9.0, 60, 2e-3 * rise, math.inf, which)
@@ -760,15 +802,16 @@ def profile(
         old, old_base = q.copy(), other.copy()
         _stepped(curve, old, old_base, step, q, other)
         q[k, part] = p[k, part] + at
-        rss2, _ = fit(curve, q, other, effort)
+        rss2, iterations = fit(curve, q, other, effort)
+        work += (1 + abs(iterations)) * curve.x.size * (1 + p.shape[0])
         root = math.sqrt(max(rss2 - rss, 0.0) / rise)
         slope = (root - level) / (at - before)
         before, level = at, root
         if not abs(slope * shift) > 1e-6:
-            return math.nan
+            return math.nan, work
         at += min(max((1.0 - root) / slope / shift, -0.7 * at / shift), 3.0) * shift
         if abs(root - 1.0) < _STRAIGHT:
-            return at
+            return at, work
         if abs(at) > 8.0 * abs(shift):
-            return math.nan
-    return at
+            return math.nan, work
+    return at, work

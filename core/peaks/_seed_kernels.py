@@ -135,5 +135,5 @@ def seeded(x: Floats, heights: Floats, seeds: Floats, least: float) -> Floats:
         around /= min(at + 3, last) - max(at - 2, 0)
         out[k, 0] = math.log(max(heights[round(place)], least))
         out[k, 1] = x[at] + (place - at) * (x[at + 1] - x[at])
-        out[k, 2] = math.log(max(seeds[k, 1] * around, 0.3))
+        out[k, 2] = math.log(max(seeds[k, 1], 0.3) * around) if around > 0.0 else math.log(0.3)
     return out

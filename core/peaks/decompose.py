@@ -4,12 +4,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from core.peaks import uncertainty
-from core.peaks._fit_kernels import PER, Curve
+from core.peaks._fit_kernels import PER
+from core.peaks.baselines import Fitted, choose
 from core.peaks.decomposition import Decomposition, empty
-from core.peaks.one import KINDS, Found, find
+from core.peaks.one import KINDS
 from core.peaks.params import DecomposeParams, Status
 from core.peaks.search import freedom
-from core.peaks.uncertainty import Units
 
 Floats = NDArray[np.float64]
 SHORTEST = 8
@@ -100,31 +100,32 @@ def _screen(x: Floats, signal: Floats) -> Status:
 def _one(x: Floats, signal: Floats, params: DecomposeParams, out: Decomposition, i: int) -> None:
     order = np.argsort(x, kind="stable")
     axis, values = x[order], signal[order]
-    bend = np.abs(np.diff(values, 2)).max()
-    if bend <= 16.0 * _EPSILON * np.abs(values).max():
+    if _is_straight(axis, values):
         out.status[i] = Status.STRAIGHT
         return
-    units = Units.of(axis, values, params.baseline)
-    steps = (axis - axis[0]) / units.step
-    index = np.arange(axis.size, dtype=np.float64)
-    uniform = bool(np.abs(steps - index).max() < 1e-9 * axis.size)
-    curve = Curve(
-        index if uniform else steps,
-        (values - units.offset) / units.scale,
-        KINDS[params.baseline],
-        uniform,
-    )
-    known = None if params.noise is None else params.noise / units.scale
-    found = find(curve, params, known)
-    _write(curve, found, units, params, out, i)
+    one = choose(axis, values, params)
+    _write(one, params, out, i)
 
 
-def _write(
-    curve: Curve, found: Found, units: Units, params: DecomposeParams, out: Decomposition, i: int
-) -> None:
+def _is_straight(x: Floats, y: Floats) -> bool:
+    """Tell whether a line from the first to the last sample leaves round-off."""
+    with np.errstate(over="ignore", under="ignore"):
+        slope = (y[-1] / 2 - y[0] / 2) / (x[-1] - x[0]) * 2
+        off = np.abs(y - y[0] - slope * (x - x[0])).max()
+        size = np.abs(y).max() + np.abs(slope) * np.abs(x).max()
+    return bool(off <= 16.0 * _EPSILON * size)
+
+
+def _told(one: Fitted) -> Status:
+    if one.found.settled and not one.known.all():
+        return Status.NOT_DETERMINED
+    return Status.OK if one.found.settled and one.found.converged else Status.NOT_SETTLED
+
+
+def _write(one: Fitted, params: DecomposeParams, out: Decomposition, i: int) -> None:
+    curve, found, units = one.curve, one.found, one.units
     count = found.components.shape[0]
     variance = found.rss / freedom(curve, found.components)
-    out.status[i] = Status.OK if found.settled else Status.NOT_SETTLED
     out.n_components[i] = count
     out.rss[i] = found.rss * units.scale**2
     out.noise[i] = np.sqrt(variance) * units.scale
@@ -132,16 +133,16 @@ def _write(
     out.lag1[i] = found.noise.lag1
     out.correlated[i] = found.noise.correlated
     out.lack_of_fit[i] = found.lack_of_fit
-    seen = variance if params.noise is None else (params.noise / units.scale) ** 2
-    covariance = found.covariance * seen * found.noise.inflation
-    limits, out.profiled[i] = uncertainty.intervals(
-        curve, found, covariance, seen * found.noise.inflation, params
-    )
-    errors = np.sqrt(np.maximum(np.diag(covariance), 0.0))[: PER * count].reshape(-1, PER)
+    out.status[i] = _told(one)
     heights = units.scale * np.exp(found.components[:, 0])
     widths = units.step * np.exp(found.components[:, 2])
     out.amplitude[i, :count], out.sigma[i, :count] = heights, widths
     out.center[i, :count] = units.origin + units.step * found.components[:, 1]
+    limits, out.profiled[i] = uncertainty.intervals(
+        curve, found, one.covariance, one.variance, params
+    )
+    errors = np.sqrt(np.maximum(np.diag(one.covariance), 0.0))[: PER * count].reshape(-1, PER)
+    errors[~one.known], limits[~one.known] = np.nan, np.nan
     out.amplitude_error[i, :count] = heights * errors[:, 0]
     out.center_error[i, :count] = units.step * errors[:, 1]
     out.sigma_error[i, :count] = widths * errors[:, 2]
@@ -150,7 +151,9 @@ def _write(
         out.sigma_interval[i, :count] = units.step * np.exp(limits[:, 2])
     out.center_interval[i, :count] = units.origin + units.step * limits[:, 1]
     values, deviations = units.baseline(
-        curve.kind, found.base, covariance[PER * count :, PER * count :]
+        curve.kind, found.base, one.covariance[PER * count :, PER * count :]
     )
     out.baseline[i, : values.size] = values
     out.baseline_error[i, : values.size] = deviations
+    out.baseline_kind[i] = curve.kind
+    out.baseline_origin[i] = units.reference if curve.kind == KINDS["exponential"] else 0.0

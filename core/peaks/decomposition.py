@@ -26,6 +26,11 @@ class Decomposition:
     """(series, component) array: standard width, in the units of x."""
     baseline: Floats
     """(series, 2) array: b0 and b1 of the chosen baseline, NaN where it has none."""
+    baseline_kind: NDArray[np.int8]
+    """(series,) array: 0 none, 1 constant, 2 linear, 3 exponential."""
+    baseline_origin: Floats
+    """(series,) array: the x from which an exponential counts: 0, or the least x where that is
+    farther from 0 than the x span, as b0 at 0 might be no number."""
     amplitude_error: Floats
     """(series, component) array: standard error."""
     center_error: Floats
@@ -51,10 +56,12 @@ class Decomposition:
     lag1: Floats
     """(series,) array: autocorrelation of the residuals at a distance of one sample."""
     correlated: NDArray[np.bool_]
-    """(series,) array: the noise is correlated (lag1 above 0.1 and seen in differences too), and
-    the criterion and the errors count it by its variance at low frequencies."""
+    """(series,) array: the noise is correlated: lag1 is beyond 0.1 either way, by more than chance,
+    and if above 0 seen in differences too. The criterion and the errors count it by its variance at
+    low frequencies, but by no less than that of white noise where lag1 is below 0."""
     lack_of_fit: NDArray[np.bool_]
-    """(series,) array: the residuals hold more than noise: something that is no such component."""
+    """(series,) array: the residuals hold more than noise: something that is no such component.
+    Where the noise is correlated: they stay so over distances at which noise forgets."""
     status: NDArray[np.int8]
     """(series,) array of `core.peaks.Status`."""
 
@@ -64,11 +71,15 @@ def empty(series: int, components: int) -> Decomposition:
     shapes = {
         "baseline": (series, 2),
         "baseline_error": (series, 2),
-        "n_components": (series,),
+        **{name: (series,) for name in ("baseline_kind", "baseline_origin", "n_components")},
         **{name: (series,) for name in ("rss", "noise", "difference_noise", "lag1")},
         **{name: (series,) for name in ("profiled", "correlated", "lack_of_fit", "status")},
     }
-    dtypes: dict[str, type] = {"n_components": np.int64, "status": np.int8}
+    dtypes: dict[str, type] = {
+        "n_components": np.int64,
+        "status": np.int8,
+        "baseline_kind": np.int8,
+    }
     for name in ("profiled", "correlated", "lack_of_fit"):
         dtypes[name] = np.bool_
     arrays: dict[str, NDArray[Any]] = {}

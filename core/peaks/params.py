@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from core.checks import require_choice, require_number
 from core.form import FORM, Within
 
-Baseline = Literal["none", "constant", "linear", "exponential"]
+Baseline = Literal["none", "constant", "linear", "exponential", "auto"]
 Intervals = Literal["auto", "wald"]
 
 
@@ -26,6 +26,9 @@ class Status(IntEnum):
     """x is not finite or spans nothing."""
     NOT_SETTLED = 5
     """The search or the fit ended at a cap: the result is the best so far."""
+    NOT_DETERMINED = 6
+    """A component is at a bound of what is sought, or the signal does not tell it from others: its
+    errors and intervals are NaN. It may stand for a baseline of another kind."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +38,9 @@ class DecomposeParams:
     __pydantic_config__: ClassVar[dict[str, Any]] = FORM
 
     baseline: Baseline = "constant"
-    """What lies below the components: none; constant b0; linear b0 + b1 x; or exponential
-    b0 exp(-b1 x)."""
+    """What lies below the components: none; constant b0; linear b0 + b1 x; exponential
+    b0 exp(-b1 x), x from `baseline_origin` on; or auto: constant, and where it lacks or components
+    are not determined, near an end or wide, the one of the three with the least criterion."""
     max_components: Annotated[int, Within(1, 64)] = 16
     """Components at most, 1 to 64."""
     penalty: Annotated[float, Within(0.0, 1000.0)] = 8.0

@@ -25,8 +25,9 @@ Floats = NDArray[np.float64]
 _BAR = 0.8
 """Part of its penalty that a component may be short of when it is added on trial."""
 _NOBODY = np.empty((0, PER))
-_WORK = 2.0e8
-"""Samples times components that all fits of a search go through at most: about a second."""
+_WORK, _ROUNDS = 2.0e8, 1.0e4
+"""Samples times components that all fits of a search go through at most: about a second, and of
+long signals so many times their samples, for some hundred fits."""
 _CAP, _SMALL = 60, 0.02
 """Of a fit in the search: iterations, and the gain, in variances, of the last."""
 SOFT = 0.1
@@ -58,7 +59,7 @@ class Search:
     @property
     def exhausted(self) -> bool:
         """Whether the search has gone on for longer than any signal needs."""
-        return self.work > _WORK
+        return self.work > allowed(self.curve.x.size)
 
     def fitted(self, p: Floats, base: Floats, target: float = math.inf) -> State:
         """Fit the whole signal from a start."""
@@ -172,6 +173,11 @@ class Search:
             if best.level < state.level:
                 break
         return best, least
+
+
+def allowed(samples: int) -> float:
+    """Return how many samples times components may be gone through for one signal."""
+    return max(_WORK, _ROUNDS * samples)
 
 
 def kicked(

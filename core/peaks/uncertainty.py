@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from core.peaks._fit_kernels import PER, Curve, Effort, fit, linearised, profile
+from core.peaks._fit_kernels import PER, Curve, Effort, bounds_of, fit, linearised, profile
 from core.peaks.one import Found
 from core.peaks.params import Baseline, DecomposeParams
-from core.peaks.search import State, freedom, kicked
+from core.peaks.search import State, allowed, freedom, kicked
 
 Floats = NDArray[np.float64]
 _ILL = 0.05
@@ -29,6 +29,8 @@ class Units(NamedTuple):
     step: float
     offset: float
     scale: float
+    reference: float
+    """From which x an exponential baseline counts."""
 
     @classmethod
     def of(cls, x: Floats, y: Floats, baseline: Baseline) -> "Units":
@@ -38,7 +40,9 @@ class Units(NamedTuple):
             middle = float(np.median(gaps))
             step = middle if middle > max(0.0, 1e-6 * float(gaps.max())) else step
         offset = float(np.median(y)) if baseline in ("constant", "linear") else 0.0
-        return cls(float(x[0]), step, offset, float(np.abs(y - offset).max()))
+        first = float(x[0])
+        reference = first if abs(first) > float(x[-1]) - first else 0.0
+        return cls(first, step, offset, float(np.abs(y - offset).max()), reference)
 
     def baseline(self, kind: int, base: Floats, covariance: Floats) -> tuple[Floats, Floats]:
         """Return the baseline's coefficients on the user's x, and their standard errors."""
@@ -48,19 +52,25 @@ class Units(NamedTuple):
             value = self.offset + self.scale * base[:1]
             return value, self.scale * np.sqrt(np.diag(covariance))
         rate = base[1] / self.step
-        shift = self.origin / self.step
+        start = self.origin if kind == 2 else self.origin - self.reference
+        shift = start / self.step
         if kind == 2:
             slope = self.scale * rate
-            values = np.array([self.offset + self.scale * base[0] - slope * self.origin, slope])
+            values = np.array([self.offset + self.scale * base[0] - slope * start, slope])
             change = self.scale * np.array([[1.0, -shift], [0.0, 1.0 / self.step]])
         else:
             with np.errstate(over="ignore", under="ignore"):
-                height = self.scale * base[0] * np.exp(rate * self.origin)
+                height = self.scale * base[0] * np.exp(rate * start)
             values = np.array([height, rate])
             first = height / base[0] if base[0] else np.nan
             change = np.array([[first, height * shift], [0.0, 1.0 / self.step]])
-        variance = np.diag(change @ covariance @ change.T)
+        with np.errstate(all="ignore"):
+            variance = np.diag(change @ covariance @ change.T)
         return values, np.sqrt(np.maximum(variance, 0.0))
+
+
+def _errors(p: Floats, covariance: Floats) -> Floats:
+    return np.sqrt(np.maximum(np.diag(covariance), 0.0))[: p.size].reshape(-1, PER)
 
 
 def intervals(
@@ -69,29 +79,46 @@ def intervals(
     """Return (component, 3, 2) ends in log height, center and log width; and if they are profiled.
 
     By the curvature in those parameters, which keeps heights and widths positive; by the profile
-    where a component is ill determined, with other optima that fit as well. See D. Bates,
-    D. Watts, Nonlinear regression analysis (1988), chapter 6.
+    where a component is ill determined, with other optima that fit as well, unless that takes more
+    work than a search may. Within the bounds of the search. See D. Bates, D. Watts, Nonlinear
+    regression analysis (1988), chapter 6.
     """
     p = found.components
-    count = p.shape[0]
-    errors = np.sqrt(np.maximum(np.diag(covariance), 0.0))[: PER * count].reshape(-1, PER)
+    errors = _errors(p, covariance)
     quantile = float(stdtrit(freedom(curve, p), 0.5 + 0.5 * params.confidence))
     ends = p[:, :, None] + quantile * errors[:, :, None] * np.array([-1.0, 1.0])
-    relative = errors / np.stack([np.ones(count), np.exp(p[:, 2]), np.ones(count)], axis=1)
+    relative = errors / np.exp(p[:, 2:3] * np.array([0.0, 1.0, 0.0]))
     wanted = params.intervals == "auto" and bool((relative > _ILL).any())
-    if not wanted or not np.isfinite(errors).all():
-        return ends, False
-    for which in map(int, np.flatnonzero((relative > _ILL).any(axis=1).repeat(PER))):
+    profiled = None
+    if wanted and np.isfinite(errors).all() and (errors > 0.0).all():
+        which = np.flatnonzero((relative > _ILL).any(axis=1).repeat(PER))
+        profiled = _profiled(curve, found, covariance, quantile**2 * variance, which, ends)
+    if profiled is not None:
+        ends = profiled
+        _take_in_other_optima(curve, found, variance, quantile, ends)
+    limits = bounds_of(curve, p)
+    np.clip(ends[:, 1:], limits[:, ::2, None], limits[:, 1::2, None], out=ends[:, 1:])
+    return ends, profiled is not None
+
+
+def _profiled(
+    curve: Curve, found: Found, covariance: Floats, rise: float, wanted: NDArray[np.intp],
+    ends: Floats,
+) -> Floats | None:  # fmt: skip
+    """Return ends where the best rss rises so far, of some parameters; None if the work is done."""
+    p, new, work = found.components, ends.copy(), 0.0
+    for which in map(int, wanted):
         k, part = divmod(which, PER)
         tangent = covariance[which] / covariance[which, which]
-        for side, sign in enumerate((-1.0, 1.0)):
-            shift = sign * quantile * errors[k, part]
-            rise = quantile**2 * variance
-            moved = profile(curve, p, found.base, tangent, which, shift, rise, found.rss)
+        for side in range(2):
+            shift = float(ends[k, part, side] - p[k, part])
+            moved, done = profile(curve, p, found.base, tangent, which, shift, rise, found.rss)
+            work += done
+            if work > allowed(curve.x.size):
+                return None
             if math.isfinite(moved):
-                ends[k, part, side] = p[k, part] + moved
-    _take_in_other_optima(curve, found, variance, quantile, ends)
-    return ends, True
+                new[k, part, side] = p[k, part] + moved
+    return new
 
 
 def _take_in_other_optima(

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from core.peaks import KINDS
 from tasks import store
 from tasks.fitness import versions
 from tasks.ingest import GRAY
@@ -179,7 +180,7 @@ def _signal_card(
     units = row["x_units"] or "1"
     fit, structure = read_fit(slots, row), read_structure(slots, row)
     log = _parameter(parameters, "pieces.fit.x_transform") == "log"
-    baseline = _parameter(parameters, "structure.decompose.baseline")
+    baseline = list(KINDS)[int(structure["baseline_kind"])] if structure else "none"
     return page.SignalCard(
         path=row["path"],
         part=row["part"],

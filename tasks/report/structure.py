@@ -32,6 +32,8 @@ READ = (
     store.CENTERS[0],
     store.SIGMAS[0],
     store.BASELINE,
+    store.BASELINE_KIND,
+    store.BASELINE_ORIGIN,
     store.LACK_OF_FIT,
     store.CORRELATED,
     store.COMPONENT_STATUS,
@@ -124,7 +126,7 @@ def _curves(signal: Floats, x: Floats, found: dict[str, Any], baseline: str) -> 
     across = pixels_across(places, x)
     finite = signal[np.isfinite(signal)]
     low, high = float(finite.min()), float(finite.max())
-    below = _baseline(places, found["baseline"], baseline)
+    below = _baseline(places - found["baseline_origin"], found["baseline"], baseline)
     with np.errstate(all="ignore"):
         bumps = [
             amplitude * np.exp(-0.5 * ((places - center) / sigma) ** 2)
@@ -201,6 +203,8 @@ def _notes(found: dict[str, Any], signal: Floats) -> str:
         notes.append("the noise is correlated")
     if found["component_status"] == Status.NOT_SETTLED:
         notes.append("the search ended at its cap")
+    if found["component_status"] == Status.NOT_DETERMINED:
+        notes.append("not all of them are determined; some may stand for a baseline")
     if found["scale_status"] == ScaleStatus.NOT_FINITE:
         notes.append(f"no crossings: {_unfiltered(signal)}")
     if found["faults"]:

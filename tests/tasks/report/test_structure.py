@@ -3,6 +3,7 @@ import re
 import numpy as np
 import pytest
 
+from core.peaks import DecomposeParams
 from tasks.report.sparklines import polyline
 from tasks.report.structure import FINGERPRINT_HEIGHT, READ, draw_structure
 from tasks.scale_space import StructureParams, structure_of
@@ -69,6 +70,24 @@ def test_falling_positions_are_drawn_too():
     drawn = draw_structure(SIGNAL, falling, structure(falling, SIGNAL), "constant", "1")
     np.testing.assert_allclose(points(drawn.model), points(rising.model), atol=0.3)
     assert drawn.crossings == rising.crossings
+
+
+def test_the_chosen_baseline_is_drawn_wherever_x_starts():
+    decay = 20 * np.exp(-X / 60)
+    for start in (0.0, 1e5):
+        found = structure(start + X, SIGNAL + decay)
+        assert found["baseline_kind"] == 3
+        drawn = draw_structure(SIGNAL + decay, start + X, found, "exponential", "1")
+        own = points(polyline(CLEAN + decay, (SIGNAL + decay).min(), (SIGNAL + decay).max()))
+        np.testing.assert_allclose(points(drawn.model)[:, 1], own[:, 1], atol=1.0)
+
+
+def test_components_that_are_not_determined_are_told():
+    found = structure(X, SIGNAL + 0.05 * X, decompose=DecomposeParams())
+    assert (
+        "not all of them are determined"
+        in draw_structure(SIGNAL + 0.05 * X, X, found, "constant", "1").notes
+    )
 
 
 def test_why_there_is_nothing_is_told():
