@@ -1,15 +1,13 @@
 """The table of Gaussians: one row per component of a signal, in Parquet."""
 
-import json
 from collections.abc import Iterator
-from functools import cache, partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.peaks import Status
+from core.peaks import KINDS, Status
 from tasks.batches import Order
 from tasks.errors import StoreFailed
 from tasks.ledger import Ledger
@@ -18,6 +16,8 @@ from tasks.slots import Slots
 from tasks.store import (
     AMPLITUDES,
     BASELINE,
+    BASELINE_KIND,
+    BASELINE_ORIGIN,
     CENTERS,
     COMPONENT_STATUS,
     LACK_OF_FIT,
@@ -29,7 +29,8 @@ from tasks.table import keep, part_of, show_path
 PAGE = 500
 REAL = pa.float64()
 GAUSSIANS = ("amplitude", "center", "sigma")
-OF_SIGNAL = (LACK_OF_FIT, COMPONENT_STATUS, BASELINE)
+OF_SIGNAL = (LACK_OF_FIT, COMPONENT_STATUS, BASELINE, BASELINE_KIND, BASELINE_ORIGIN)
+STATUSES = {Status.NOT_SETTLED: "capped", Status.NOT_DETERMINED: "not determined"}
 TERMS = ("baseline_b0", "baseline_b1")
 COLUMNS: tuple[tuple[str, Any, str], ...] = (
     ("path", pa.string(), "where the signal lies below the source"),
@@ -46,11 +47,17 @@ COLUMNS: tuple[tuple[str, Any, str], ...] = (
             (f"{name}_high", "upper end of the interval of the {}"),
         )
     ),
-    ("status", pa.string(), "ok, or capped: the search for the signal's Gaussians ended at a cap"),
+    (
+        "status",
+        pa.string(),
+        "ok; capped: the search for the signal's Gaussians ended at a cap; "
+        "not determined: some of them have no errors, and may stand for a baseline",
+    ),
     ("lack_of_fit", pa.bool_(), "the signal's residuals hold more than noise"),
     ("baseline", pa.string(), "below the Gaussians: none, constant, linear or exponential"),
-    ("baseline_b0", REAL, "b0 of b0, b0 + b1 x or b0 exp(-b1 x)"),
+    ("baseline_b0", REAL, "b0 of b0, b0 + b1 x or b0 exp(-b1 (x - origin))"),
     ("baseline_b1", REAL, "b1 likewise"),
+    ("baseline_origin", REAL, "the origin of an exponential, in x_units"),
     ("x_units", pa.string(), "unit of center and sigma"),
     ("units", pa.string(), "unit of amplitude, where the file tells"),
 )
@@ -62,7 +69,6 @@ SELECT * FROM item JOIN done ON done.item = item.id AND done.step = 'scale space
 WHERE item.kind = 'signal' AND item.status IN ('ok', 'flagged')
 AND (path, ordinal) > (?, ?) ORDER BY path, ordinal LIMIT ?
 """
-PARAMS = "SELECT params FROM run WHERE id = ?"
 
 
 def write_components(order: Order) -> None:
@@ -84,19 +90,12 @@ def _pages(output: Output) -> Iterator[list[dict[str, Any]]]:
     slots = Slots(output.store)
     path, ordinal = b"", -1
     with Ledger(output.ledger) as ledger:
-        kinds = cache(partial(_baseline, ledger))
         while rows := ledger.rows(SIGNALS, (path, ordinal, PAGE)):
             path, ordinal = rows[-1]["path"], rows[-1]["ordinal"]
-            yield [one for row in rows for one in _components(slots, dict(row), kinds(row["run"]))]
+            yield [one for row in rows for one in _components(slots, dict(row))]
 
 
-def _baseline(ledger: Ledger, run: int) -> str:
-    """Return the kind of baseline that a run asked for."""
-    params = json.loads(ledger.rows(PARAMS, (run,))[0]["params"])
-    return str(params["structure"]["decompose"]["baseline"])
-
-
-def _components(slots: Slots, row: dict[str, Any], baseline: str) -> Iterator[dict[str, Any]]:
+def _components(slots: Slots, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
     count = slots.named((N_COMPONENTS,), "signal", row)
     if not count or not count["n_components"]:
         return
@@ -105,9 +104,10 @@ def _components(slots: Slots, row: dict[str, Any], baseline: str) -> Iterator[di
     if found is None:
         return
     of_signal = {
-        "status": "capped" if found["component_status"] == Status.NOT_SETTLED else "ok",
+        "status": STATUSES.get(Status(int(found["component_status"])), "ok"),
         "lack_of_fit": bool(found["lack_of_fit"]),
-        "baseline": baseline,
+        "baseline": list(KINDS)[int(found["baseline_kind"])],
+        "baseline_origin": _known(found["baseline_origin"]),
         **dict(zip(TERMS, map(_known, found["baseline"]), strict=True)),
     }
     for n in range(int(found["n_components"])):
