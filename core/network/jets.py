@@ -224,5 +224,8 @@ def unflatten(values: Floats, sizes: Sequence[int]) -> list[Layer]:
 
 
 def rows_at_a_time(streams: int, units: int) -> int:
-    """Return how many samples keep a layer's streams in the fast caches."""
-    return int(np.clip(2**17 // (streams * units), 32, 4096))
+    """Return how many samples keep a layer's streams in 256 kB.
+
+    Larger ones do not come out of the allocator's store, but as new pages at every use.
+    """
+    return int(np.clip(2**15 // (streams * units), 32, 4096))

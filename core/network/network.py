@@ -85,7 +85,7 @@ class Network:
             warnings.warn(STEPPED, UserWarning, stacklevel=2)
         scaled, single = self._scale(x)
         found = np.empty(scaled.shape)
-        for part in self._parts(len(scaled), 1):
+        for part in self._parts(len(scaled), 2):
             found[part] = self._back(scaled[part], self._seeds[:0])[0]
         return found[:, 0] if single else found
 
@@ -105,7 +105,7 @@ class Network:
         self._require_curved()
         scaled, single = self._scale(x)
         found = np.empty((*scaled.shape, self.n_inputs))
-        for part in self._parts(len(scaled), 1 + self.n_inputs):
+        for part in self._parts(len(scaled), 2 + 2 * self.n_inputs):
             rows = self._back(scaled[part], self._seeds)[1:].transpose(1, 0, 2)
             found[part] = 0.5 * (rows + rows.transpose(0, 2, 1))  # equal but for rounding
         return found[:, 0, 0] if single else found
