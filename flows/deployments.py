@@ -102,6 +102,8 @@ def _keep(one: dict[str, Any], there: DeploymentResponse, given: Mapping[str, An
     if limit and options:
         strategy = options.collision_strategy.value
         one["concurrency_limit"] = {"limit": limit.limit, "collision_strategy": strategy}
+    elif limit:
+        one["concurrency_limit"] = limit.limit
 
 
 def _apply(project: Mapping[str, Any]) -> None:
