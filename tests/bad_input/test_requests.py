@@ -153,7 +153,7 @@ WRONG_CLUSTERS = {
     "cluster_class: 7": "7",
     "cluster_class: os.system\ncluster_kwargs: {command: 'touch touched'}": "os.system",
     "cluster_class: no.such.Cluster": "no.such.Cluster",
-    "cluster_class: distributed.LocalCluster\ncluster_kwargs: [1]": "LocalCluster",
+    "cluster_class: distributed.LocalCluster\ncluster_kwargs: [1]": "cluster_kwargs holds names",
     "cluster: distributed.LocalCluster": "must hold cluster_class",
     "7": "must hold cluster_class",
     "a: [1,": "cannot read the cluster file",
