@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 
 import pyarrow.parquet as pq
 import pytest
@@ -23,14 +24,27 @@ PASSWORD = "me:hush"
 pytestmark = pytest.mark.timeout(300)
 
 
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory):
-    """Return the environment of those who know the password."""
-    home, port = tmp_path_factory.mktemp("guarded"), free_port()
+@contextmanager
+def guarded_server(home):
+    """Run a server; yields the environment of those who know the password."""
+    port = free_port()
     own = {"PREFECT_HOME": str(home), "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
     asked = os.environ | OFFLINE | own | {"PREFECT_SERVER_API_AUTH_STRING": PASSWORD}
     with serving(port, asked, home / "server.log"):
         yield own | {"PREFECT_API_AUTH_STRING": PASSWORD}
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    with guarded_server(tmp_path_factory.mktemp("guarded")) as environment:
+        yield environment
+
+
+@pytest.fixture
+def edited(tmp_path_factory):
+    """A server of its own, for what is changed there."""
+    with guarded_server(tmp_path_factory.mktemp("edited")) as environment:
+        yield environment
 
 
 @pytest.fixture
@@ -104,28 +118,26 @@ def test_the_password_is_asked_for_and_deploying_twice_changes_nothing(
     assert len(before[0]) == 8
 
 
-def test_what_a_person_has_set_stays_and_what_the_command_sets_is_told(
-    guarded, scalemark, tmp_path
-):
+def test_what_a_person_has_set_stays_and_what_the_command_sets_is_told(edited, scalemark, tmp_path):
     source, out = tmp_path / "first", tmp_path / "out"
-    assert scalemark("deploy", source, "--out", out, **guarded).returncode == 0
-    edit(guarded, "characterise/watch", paused=True)
-    edit(guarded, "characterise/nightly", tags=["mine"], concurrency_limit=2)
-    edit(guarded, "report/report", job_variables={"env": {"LANG": "C"}, "stream_output": False})
+    assert scalemark("deploy", source, "--out", out, **edited).returncode == 0
+    edit(edited, "characterise/watch", paused=True)
+    edit(edited, "characterise/nightly", tags=["mine"], concurrency_limit=2)
+    edit(edited, "report/report", job_variables={"env": {"LANG": "C"}, "stream_output": False})
     params = {"verdict": {"worst_score": 30}}
-    edit(guarded, "characterise/manual", parameters={**paths(source, out), "params": params})
-    reschedule(guarded, "learn-apply/nightly", active=True)
+    edit(edited, "characterise/manual", parameters={**paths(source, out), "params": params})
+    reschedule(edited, "learn-apply/nightly", active=True)
     five = {"cron": "0 5 * * *", "timezone": "Asia/Tokyo"}
-    reschedule(guarded, "characterise/nightly", schedule=five, active=False)
-    [zombies] = ask(guarded, "automations/filter", {})
+    reschedule(edited, "characterise/nightly", schedule=five, active=False)
+    [zombies] = ask(edited, "automations/filter", {})
     older = zombies["trigger"] | {"match_related": {}}  # as it was registered before
     body = {key: zombies[key] for key in ("name", "description", "actions")}
-    ask(guarded, f"automations/{zombies['id']}", body | {"trigger": older, "enabled": False}, "PUT")
+    ask(edited, f"automations/{zombies['id']}", body | {"trigger": older, "enabled": False}, "PUT")
 
-    before = registered(guarded)
-    done = scalemark("deploy", source, "--out", out, **guarded)
+    before = registered(edited)
+    done = scalemark("deploy", source, "--out", out, **edited)
     assert (done.returncode, done.stderr) == (0, "")
-    after = registered(guarded)
+    after = registered(edited)
     # Put back is what a run that has died is found by.
     before[0]["characterise/nightly"][3].append("scalemark")
     before[0]["report/report"][4]["env"] |= before[0]["characterise/watch"][4]["env"]
@@ -138,11 +150,11 @@ def test_what_a_person_has_set_stays_and_what_the_command_sets_is_told(
     file = tmp_path / "params.yaml"
     file.write_text("{verdict: {worst_score: 40}, limits: {max_pixels: 1000}, only: images}")
     other = tmp_path / "second"
-    done = scalemark("deploy", other, "--out", out, "--params", file, **guarded)
+    done = scalemark("deploy", other, "--out", out, "--params", file, **edited)
     assert done.returncode == 0, done.stderr
     assert f"source is {other} from now on, was {source} for characterise/manual" in done.stderr
     assert "out is" not in done.stderr
-    found = {name: one[1] for name, one in registered(guarded)[0].items()}
+    found = {name: one[1] for name, one in registered(edited)[0].items()}
     assert {one["source"] for one in found.values() if "source" in one} == {str(other)}
     for name in ("manual", "nightly", "watch"):
         params = found[f"characterise/{name}"]["params"]
@@ -151,7 +163,7 @@ def test_what_a_person_has_set_stays_and_what_the_command_sets_is_told(
     assert found["ingest/ingest"]["limits"]["max_pixels"] == 1000
     assert found["ingest/ingest"]["only"] == "images"
     assert found["learn_apply/nightly"] == {"out": str(out)}
-    assert registered(guarded)[0]["characterise/watch"][2] is True
+    assert registered(edited)[0]["characterise/watch"][2] is True
 
 
 def test_the_parameters_file_is_refused_before_anything_is_registered(scalemark, tmp_path):
