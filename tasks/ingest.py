@@ -16,7 +16,7 @@ from tasks.readers import reader_named
 from tasks.readers.base import Image, Part, Refused, Signal
 from tasks.store import Stack
 
-VERSION = 1
+VERSION = 2
 STEP = "ingest"
 GRAY = f"{RED} R + {GREEN} G + {BLUE} B in the input's class, integers rounded half away from zero"
 Array = NDArray[Any]

@@ -16,7 +16,7 @@ from tasks.readers import EXPECTED, UNREAD, find_reader, guess_content
 from tasks.readers.base import Limits, Part, Refused
 from tasks.store import Stack
 
-VERSION = 1
+VERSION = 2
 STEP = "probe"
 FILES_PER_BATCH = 32
 

@@ -219,5 +219,7 @@ def _fill(
     for top in range(0, rows.shape[0], _ROWS):
         block = slice(top, top + _ROWS)
         coefficients = change.forward(differenced(rows[block], order, boundary))
+        product = np.empty_like(coefficients)
         for scale, factor in enumerate(factors):
-            result[block, scale] = change.backward(coefficients * factor)
+            np.multiply(coefficients, factor, out=product)
+            result[block, scale] = change.backward(product)

@@ -129,10 +129,12 @@ def _group(
         some = starts[first : first + _TOGETHER]
         block = np.stack([_stretch(signal, start - margin, length, boundary) for start in some])
         coefficients = change.forward(differenced(block, order, "reflect"))
+        product = np.empty_like(coefficients)
         begin, stop = some[0], min(some[-1] + step, signal.size)
         values = np.empty((sigmas.size, len(some), step))
         for scale, factor in enumerate(factors):
-            values[scale] = change.backward(coefficients * factor)[:, margin : margin + step]
+            np.multiply(coefficients, factor, out=product)
+            values[scale] = change.backward(product)[:, margin : margin + step]
         joined = values.reshape(sigmas.size, -1)[:, : stop - begin]
         yield Piece(scales, begin, joined)
 

@@ -29,6 +29,7 @@ class Transform(NamedTuple):
 
     forward: Callable[[Floats], Coefficients]
     backward: Callable[[Coefficients], Floats]
+    """Overwrites its argument, where it can: memory that is new costs as much as the transform."""
     omega: Floats
     """(frequency,) array: radians per sample."""
 
@@ -109,13 +110,13 @@ def _even(size: int, boundary: Boundary) -> Transform:
     if boundary == "mirror" and size > 1:
         return Transform(
             lambda values: fft.dct(values, type=1),
-            lambda values: fft.idct(values, type=1),
+            lambda values: fft.idct(values, type=1, overwrite_x=True),
             math.pi * rank / (size - 1),
         )
     if boundary == "zero":
         return Transform(
             lambda values: fft.dst(values, type=1),
-            lambda values: fft.idst(values, type=1),
+            lambda values: fft.idst(values, type=1, overwrite_x=True),
             math.pi * (rank + 1) / (size + 1),
         )
     return Transform(

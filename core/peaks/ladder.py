@@ -16,6 +16,9 @@ _SPARSE = 2.8
 """Halve the grid when sigma reaches this many of its points: exp(-sigma²) of what it then cannot
 tell apart is left, 4e-4."""
 
+_WIDE = 1e6
+"""Variance from which on the two differ by less than a millionth."""
+
 
 @functools.lru_cache(maxsize=64)
 def ladder_for(samples: int, finest: float = _FINEST) -> Ladder:
@@ -38,7 +41,12 @@ def ladder_for(samples: int, finest: float = _FINEST) -> Ladder:
     variance = np.diff(sigma**2, prepend=0.0) / before**2
     radius = np.ceil(5.0 * np.sqrt(variance) + 3.0).astype(np.int64)
     taps = ive(np.arange(radius.max() + 1.0), variance[:, None])
-    t = 2.0 * sigma**2
-    lags = [ive(k * stride, t) for k in range(3)]
+    lags = [_smoothed(k * stride, 2.0 * sigma**2) for k in range(3)]
     gain = np.sqrt(6.0 * lags[0] - 8.0 * lags[1] + 2.0 * lags[2])
     return Ladder(taps, radius, stride, sigma, gain)
+
+
+def _smoothed(lag: NDArray[np.int64], variance: Floats) -> Floats:
+    """Return the discrete Gaussian; of large variances the continuous, where SciPy has none."""
+    far = np.exp(-(lag**2) / (2.0 * variance)) / np.sqrt(2.0 * math.pi * variance)
+    return np.where(variance < _WIDE, ive(lag, np.minimum(variance, _WIDE)), far)

@@ -567,6 +567,18 @@ def test_no_series_and_integers():
     assert ladder_for(3).sigma.size == 1
 
 
+def test_the_noise_of_every_scale_of_a_long_signal_is_known():
+    ladder = ladder_for(10**7)
+    nodes, weights = np.polynomial.legendre.leggauss(400)
+    for sigma, stride, gain in zip(ladder.sigma, ladder.stride, ladder.gain, strict=True):
+        # The second difference's gain by its transfer, 2 - 2 cos(stride w), over all frequencies.
+        most = min(math.pi, 9.0 / sigma)
+        w, weight = 0.5 * most * (nodes + 1.0), 0.5 * most * weights
+        kernel = np.exp(-4.0 * sigma**2 * np.sin(0.5 * w) ** 2)
+        exact = (weight * kernel * (2.0 - 2.0 * np.cos(stride * w)) ** 2).sum() / math.pi
+        assert gain == pytest.approx(math.sqrt(exact), rel=1e-4)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
