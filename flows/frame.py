@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect import get_run_logger, runtime
+from prefect.context import TagsContext
 from prefect.states import Cancelled, Failed
 
 from flows.page import Page
@@ -30,7 +31,8 @@ def carried(out: Path, work: Callable[[Listener], Summary]) -> Any:  # noqa: ANN
     logger = get_run_logger()
     output = Output(out.absolute())
     try:
-        with turn(out, logger), Page(logger) as page:
+        # A step with the run's tags would ask the API for a place in their limits: not without it.
+        with TagsContext(current_tags=set()), turn(out, logger), Page(logger) as page:
             if other := covered(logger):
                 return Cancelled(message=f"all that was due has been done by the run {other}")
             before = snapshot(output)

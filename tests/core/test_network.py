@@ -142,14 +142,12 @@ def test_the_adjoint_is_the_difference_of_the_loss(activation, given):
 def test_sobolev_training_learns_sin_with_both_derivatives():
     x = np.linspace(0, 2 * np.pi, 200)
     between = np.linspace(0, 2 * np.pi, 777)
-    params = NetworkParams(max_iterations=400, tolerance=1e-3)
-    fit = fit_network(x, np.sin(x), gradient=np.cos(x), second=-np.sin(x), params=params)
+    known = {"gradient": np.cos(x), "second": -np.sin(x)}
+    with pytest.warns(ConvergenceWarning, match="max_iterations"):
+        fit_network(x, np.sin(x), **known, params=NetworkParams(max_iterations=20))
+    fit = fit_network(x, np.sin(x), **known, params=NetworkParams(max_iterations=1500))
     assert fit.converged
     assert fit.reason == "gradient"
-    assert fit.gradient_norm <= 1e-3
-    params = NetworkParams(max_iterations=400)
-    with pytest.warns(ConvergenceWarning, match="max_iterations"):
-        fit = fit_network(x, np.sin(x), gradient=np.cos(x), second=-np.sin(x), params=params)
     value, slope, second = fit.network.derivatives(between)
     assert abs(value - np.sin(between)).max() < 1e-4
     assert abs(slope - np.cos(between)).max() < 5e-4

@@ -83,7 +83,8 @@ def test_a_person_fills_in_the_form_and_sees_the_run_and_its_artifacts(served, p
     assert picture.evaluate("image => image.naturalWidth") > 1000
     shoot(page, "scores")
     # The other tests of this server know the verdicts of the first run.
-    again = api(served, f"deployments/{deployment}/create_flow_run", {})
+    defaults = {"parameters": {"verdict": {}}}
+    again = api(served, f"deployments/{deployment}/create_flow_run", defaults)
     assert wait_for_run(served, again["id"])["type"] == "COMPLETED"
 
 
